@@ -1,0 +1,1 @@
+"""Ready-made pipelines in YAML, found by name after installation too."""

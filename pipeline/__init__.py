@@ -1,0 +1,1 @@
+"""The conductor: configuration, assembly of stages, channels, runner, account, command line."""

@@ -1,0 +1,1 @@
+"""The players: every step a frame goes through, one folder each, none knowing another."""

@@ -1,0 +1,75 @@
+"""BGR at the edges: conversion from and to planar YUV 4:2:0, matrix and range always named by the tags.
+
+Chroma is sampled at the centre of each 2 x 2 block.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from stages.frame import ColorTags, PixelArray, Planes
+
+
+def _range_scale(tags: ColorTags, bit_depth: int) -> tuple[float, float, float]:
+    """(black level, luma excursion, chroma excursion) in code values, ITU-T H.273 section 8.3."""
+    if tags.is_full_range:
+        top = float((1 << bit_depth) - 1)
+        return 0.0, top, top
+    unit = float(1 << (bit_depth - 8))
+    return 16 * unit, 219 * unit, 224 * unit
+
+
+def _quantise(values: npt.NDArray[np.float32], bit_depth: int) -> PixelArray:
+    """Round and clip to code values."""
+    top = (1 << bit_depth) - 1
+    rounded = np.clip(np.rint(values), 0, top)
+    return rounded.astype(np.uint8) if bit_depth == 8 else rounded.astype(np.uint16)
+
+
+def planes_from_bgr(bgr: npt.NDArray[np.float32], tags: ColorTags, *, bit_depth: int = 8) -> Planes:
+    """Planar YUV of a gamma-encoded BGR picture.
+
+    Args:
+        bgr: (height, width, 3) float32 in [0, 1].
+        tags: names the matrix and the range of the result.
+        bit_depth: 8 or 10.
+    """
+    height, width = bgr.shape[:2]
+    kr, kb = tags.luma_coefficients(height=height)
+    blue, green, red = (bgr[..., channel] for channel in range(3))
+    luma = kr * red + (1 - kr - kb) * green + kb * blue
+    half = (-(-width // 2), -(-height // 2))
+    differences = []
+    for channel, weight in ((blue, kb), (red, kr)):
+        difference = (channel - luma) / (2 * (1 - weight))
+        padded = cv2.copyMakeBorder(difference, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+        differences.append(cv2.resize(padded, half, interpolation=cv2.INTER_AREA))
+    black, luma_span, chroma_span = _range_scale(tags, bit_depth)
+    middle = float(1 << (bit_depth - 1))
+    return Planes(
+        _quantise(black + luma_span * luma, bit_depth),
+        _quantise(middle + chroma_span * np.stack(differences), bit_depth),
+        bit_depth,
+    )
+
+
+def bgr_from_planes(planes: Planes, tags: ColorTags) -> npt.NDArray[np.float32]:
+    """Gamma-encoded BGR (height, width, 3) float32 in [0, 1] of planar YUV, clipped to the gamut."""
+    height, width = planes.luma.shape
+    kr, kb = tags.luma_coefficients(height=height)
+    black, luma_span, chroma_span = _range_scale(tags, planes.bit_depth)
+    middle = float(1 << (planes.bit_depth - 1))
+    luma = (planes.luma.astype(np.float32) - black) / luma_span
+    even = (width + width % 2, height + height % 2)
+    cb, cr = (
+        cv2.resize((plane.astype(np.float32) - middle) / chroma_span, even, interpolation=cv2.INTER_LINEAR)[
+            :height, :width
+        ]
+        for plane in planes.chroma
+    )
+    red = luma + 2 * (1 - kr) * cr
+    blue = luma + 2 * (1 - kb) * cb
+    green = (luma - kr * red - kb * blue) / (1 - kr - kb)
+    return np.clip(np.stack([blue, green, red], axis=-1), 0, 1).astype(np.float32)

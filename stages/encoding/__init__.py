@@ -1,0 +1,1 @@
+"""Writes fused frames: video containers and picture sequences."""

@@ -1,0 +1,1 @@
+"""Tells under from over and gives every frame its neighbour of the other exposure."""
