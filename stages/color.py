@@ -21,7 +21,7 @@ def _range_scale(tags: ColorTags, bit_depth: int) -> tuple[float, float, float]:
     return 16 * unit, 219 * unit, 224 * unit
 
 
-def _quantise(values: npt.NDArray[np.float32], bit_depth: int) -> PixelArray:
+def _quantise(values: npt.NDArray[np.floating], bit_depth: int) -> PixelArray:
     """Round and clip to code values."""
     top = (1 << bit_depth) - 1
     rounded = np.clip(np.rint(values), 0, top)
@@ -72,4 +72,5 @@ def bgr_from_planes(planes: Planes, tags: ColorTags) -> npt.NDArray[np.float32]:
     red = luma + 2 * (1 - kr) * cr
     blue = luma + 2 * (1 - kb) * cb
     green = (luma - kr * red - kb * blue) / (1 - kr - kb)
-    return np.clip(np.stack([blue, green, red], axis=-1), 0, 1).astype(np.float32)
+    bgr: npt.NDArray[np.float32] = np.clip(np.stack([blue, green, red], axis=-1), 0, 1).astype(np.float32)
+    return bgr

@@ -1,7 +1,7 @@
 """What travels between stages.
 
-Pixels are planar YUV 4:2:0, as decoders give and encoders take them; BGR exists only at the edges. All classes
-are immutable: a stage that changes pixels makes a new object.
+Pixels are planar YUV 4:2:0, as decoders give and encoders take them; BGR exists only at the edges. All
+classes are immutable: a stage that changes pixels makes a new object.
 """
 
 from __future__ import annotations
@@ -57,7 +57,10 @@ class ColorTags:
         return self.range is ColorRange.FULL
 
     def luma_coefficients(self, *, height: int) -> tuple[float, float]:
-        """(K_R, K_B) of the matrix; an unspecified one is guessed by height as players do (720 and up: BT.709)."""
+        """(K_R, K_B) of the matrix.
+
+        An unspecified one is guessed by height, as players do: BT.709 from 720 rows up, BT.601 below.
+        """
         guess = 1 if height >= 720 else 6
         return _LUMA_COEFFICIENTS.get(self.matrix, _LUMA_COEFFICIENTS[guess])
 
@@ -95,12 +98,12 @@ class Planes:
     @property
     def height(self) -> int:
         """Rows of luma."""
-        return self.luma.shape[0]
+        return int(self.luma.shape[0])
 
     @property
     def width(self) -> int:
         """Columns of luma."""
-        return self.luma.shape[1]
+        return int(self.luma.shape[1])
 
     @property
     def max_value(self) -> int:
@@ -213,6 +216,6 @@ class StreamInfo:
     rotation_deg: int = 0
     """What a player must turn the picture by, counter-clockwise: 0, 90, 180 or 270."""
     container: str | None = None
-    """Path or URL that can be opened again for audio, subtitles, chapters and metadata; None when there is none."""
+    """Path or URL to open again for audio, subtitles, chapters and metadata; None when there is none."""
     name: str = ""
     """For messages: the file's name, the camera's name."""

@@ -1,8 +1,8 @@
 """What a stage is.
 
 A stage lives in one thread: ``open`` once, ``process`` for each item, ``flush`` when the stream ended well,
-``close`` once in every case. It imports no other stage and knows nothing of threads, channels or the command line.
-Its settings are a frozen dataclass, its ``Config``; a bad value raises ValueError in ``__post_init__``.
+``close`` once in every case. It imports no other stage and knows nothing of threads, channels or the command
+line. Its settings are a frozen dataclass, its ``Config``; a bad value raises ValueError in ``__post_init__``.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The LCNDR network, its weights and its training; needs nothing but torch and numpy."""
+"""The LCNDR network, its weights, its metric and its training; needs nothing but torch and numpy."""

@@ -1,0 +1,273 @@
+"""LCNDR: a coordinated network for detail-refinement multi-exposure image fusion.
+
+J. Li, J. Liu, S. Zhou, Q. Zhang, N. K. Kasabov, "Learning a Coordinated Network for Detail-refinement Multi-exposure
+Image Fusion", IEEE TCSVT 2022. From the paper: three modules trained end to end; the collaborative extraction module
+(CEM) takes shallow features of the under- and the over-exposed picture; the self-attention module (SAM) connects
+patches in different places and guides smooth weight maps; features and weights give a coarse fused picture; the edge
+revision module (ERM) refines its edges and suppresses noise. The authors published no final code: widths and wiring
+within the modules are a reconstruction, and so is everything marked so below.
+
+Reconstruction: the coarse picture is a Laplacian-pyramid blend down to the last few pixels, since weights applied
+pixel by pixel leave seams and halos; the weight maps choose at every level together with the local contrast there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stages.fusion import pyramid
+
+_NOISE_FLOOR = 2.0 / 255
+_SHARED_FROM_LEVEL = 6
+"""Levels from here down share their coefficients."""
+
+
+@dataclass(frozen=True, slots=True)
+class Widths:
+    """Channels of the modules; the defaults are the paper's size."""
+
+    shallow: int = 32
+    middle: int = 64
+    deep: int = 96
+    attention: int = 32
+    revision: int = 16
+
+    @classmethod
+    def of(cls, weights: Mapping[str, Tensor]) -> Widths:
+        """The widths that a network's weights have."""
+        return cls(
+            shallow=weights["cem.shallow.0.weight"].shape[0],
+            middle=weights["cem.convolution.0.weight"].shape[0],
+            deep=weights["cem.convolution.2.weight"].shape[0],
+            attention=weights["sam.project.weight"].shape[0],
+            revision=weights["erm.refine.0.weight"].shape[0],
+        )
+
+
+class ChannelAttention(nn.Module):
+    """Weighs channels by what the whole picture holds (mean and maximum of each), after Woo et al., CBAM, 2018."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.mlp = nn.Sequential(nn.Linear(channels, channels // 4), nn.ReLU(), nn.Linear(channels // 4, channels))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, C, H, W) -> the same, each channel times a factor in (0, 1)."""
+        gate = torch.sigmoid(self.mlp(features.mean(dim=(2, 3))) + self.mlp(features.amax(dim=(2, 3))))
+        return features * gate[:, :, None, None]
+
+
+class CollaborativeExtraction(nn.Module):
+    """CEM: shallow features of one exposure; both exposures go through the same weights.
+
+    A 3 x 3 convolution, then a channel-attention branch and a convolution branch side by side.
+    """
+
+    def __init__(self, widths: Widths) -> None:
+        super().__init__()
+        self.shallow = nn.Sequential(nn.Conv2d(1, widths.shallow, 3, padding=1), nn.PReLU())
+        self.attention = ChannelAttention(widths.shallow)
+        self.convolution = nn.Sequential(
+            nn.Conv2d(widths.shallow, widths.middle, 3, padding=1),
+            nn.PReLU(),
+            nn.Conv2d(widths.middle, widths.deep, 3, padding=1),
+            nn.PReLU(),
+        )
+
+    def forward(self, luma: Tensor) -> Tensor:
+        """(B, 1, h, w) in [0, 1] -> (B, shallow + deep, h, w)."""
+        shallow = self.shallow(luma)
+        return torch.cat([self.attention(shallow), self.convolution(shallow)], dim=1)
+
+
+class SelfAttention(nn.Module):
+    """SAM: weight maps for one exposure, guided by a global view of it beside the other exposure's luma.
+
+    Attention runs over all positions of a map reduced by 8, through ``scaled_dot_product_attention``.
+    Reconstruction: two maps, one for fine and one for coarse structure.
+    """
+
+    REDUCTION = 8
+
+    def __init__(self, widths: Widths) -> None:
+        super().__init__()
+        features = widths.shallow + widths.deep
+        self.squeeze = nn.Sequential(nn.Conv2d(features + 1, widths.attention, 1), nn.PReLU())
+        self.query_key_value = nn.Conv2d(widths.attention, 3 * widths.attention, 1)
+        self.project = nn.Conv2d(widths.attention, widths.attention, 1)
+        self.weigh = nn.Sequential(
+            nn.Conv2d(2 * widths.attention, widths.attention, 3, padding=1),
+            nn.PReLU(),
+            nn.Conv2d(widths.attention, 2, 3, padding=1),
+        )
+
+    def forward(self, features: Tensor, other_luma: Tensor) -> Tensor:
+        """(B, C, h, w) and (B, 1, h, w) -> logits (B, 2, h, w): fine structure, coarse structure."""
+        local = self.squeeze(torch.cat([features, other_luma], dim=1))
+        height, width = local.shape[-2:]
+        size = (max(1, round(height / self.REDUCTION)), max(1, round(width / self.REDUCTION)))
+        reduced = F.adaptive_avg_pool2d(local, size)
+        tokens = self.query_key_value(reduced).flatten(2).transpose(1, 2)
+        query, key, value = tokens.chunk(3, dim=-1)
+        attended = F.scaled_dot_product_attention(query[:, None], key[:, None], value[:, None])[:, 0]
+        attended = reduced + self.project(attended.transpose(1, 2).reshape(reduced.shape))
+        context = F.interpolate(attended, size=(height, width), mode="bilinear", align_corners=False)
+        logits: Tensor = self.weigh(torch.cat([local, context], dim=1))
+        return logits
+
+
+class MultiScaleBlend(nn.Module):
+    """The coarse picture: under and over mixed level by level of their Laplacian pyramids (reconstruction).
+
+    The weight of the over picture at level l is sigmoid(mix_l * fine + (1 - mix_l) * coarse + trust_l * log(a_over /
+    a_under)) with a = local mean of the band's magnitude plus a noise floor: where one exposure has lost a structure
+    to clipping or to the dark, the other's is taken, whatever the resolution of the weight maps.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix = nn.Parameter(torch.linspace(2.0, -2.0, _SHARED_FROM_LEVEL))
+        self.trust = nn.Parameter(torch.full((_SHARED_FROM_LEVEL,), 3.0))
+        self.noise_floor = nn.Parameter(torch.full((_SHARED_FROM_LEVEL,), _NOISE_FLOOR).log())
+
+    def forward(self, under: Tensor, over: Tensor, logits: Tensor) -> Tensor:
+        """Blend two luma pictures.
+
+        Args:
+            under: (B, 1, H, W) in [0, 1].
+            over: the same.
+            logits: (B, 2, h, w), over minus under, fine and coarse; any size.
+
+        Returns:
+            The coarse picture (B, 1, H, W).
+        """
+        sizes = pyramid.level_sizes(under.shape[-2], under.shape[-1])
+        bands_under = pyramid.laplacian_pyramid(under, len(sizes))
+        bands_over = pyramid.laplacian_pyramid(over, len(sizes))
+        blended = []
+        for level, (band_under, band_over) in enumerate(zip(bands_under, bands_over, strict=True)):
+            at_level = _resize(logits, sizes[level])
+            if sizes[level][0] < logits.shape[-2]:
+                logits = at_level
+            shared = min(level, _SHARED_FROM_LEVEL - 1)
+            mix = torch.sigmoid(self.mix[shared])
+            logit = mix * at_level[:, :1] + (1 - mix) * at_level[:, 1:]
+            if level < len(sizes) - 1:
+                floor = self.noise_floor[shared].exp()
+                contrast = _local_mean(band_over.abs()) + floor
+                logit = logit + self.trust[shared] * torch.log(contrast / (_local_mean(band_under.abs()) + floor))
+            weight = torch.sigmoid(logit)
+            blended.append(band_under + weight * (band_over - band_under))
+        return pyramid.collapse(blended)
+
+
+class EdgeRevision(nn.Module):
+    """ERM: a residual on the coarse picture, split by an edge map into sharpening and noise suppression.
+
+    Reconstruction: the edge map is the Sobel gradient magnitude through a learned soft threshold; the residual stays
+    within a fifth of the full range and lives in the finest band of its Laplacian pyramid, so that it can neither
+    brighten nor darken an area.
+    """
+
+    LIMIT = 0.2
+
+    def __init__(self, widths: Widths) -> None:
+        super().__init__()
+        last = nn.Conv2d(widths.revision, 2, 3, padding=1, bias=False)
+        # The network starts without a revision and learns one.
+        nn.init.zeros_(last.weight)
+        self.refine = nn.Sequential(
+            nn.Conv2d(2, widths.revision, 3, padding=1),
+            nn.PReLU(),
+            nn.Conv2d(widths.revision, widths.revision, 3, padding=1),
+            nn.PReLU(),
+            last,
+        )
+        self.threshold = nn.Parameter(torch.tensor(0.05))
+        self.steepness = nn.Parameter(torch.tensor(40.0))
+
+    def forward(self, coarse: Tensor) -> Tensor:
+        """(B, 1, H, W) -> the same, refined."""
+        edges = torch.sigmoid(self.steepness * (_sobel_magnitude(coarse) - self.threshold))
+        proposals = self.LIMIT * torch.tanh(self.refine(torch.cat([coarse, edges], dim=1)))
+        residual = edges * proposals[:, :1] + (1 - edges) * proposals[:, 1:]
+        size = (coarse.shape[-2], coarse.shape[-1])
+        refined: Tensor = coarse + residual - pyramid.expand(pyramid.reduce(residual), size)
+        return refined
+
+
+class LCNDR(nn.Module):
+    """The whole network: two luma pictures in, one out.
+
+    Args:
+        widths: channels of the modules.
+    """
+
+    def __init__(self, widths: Widths | None = None) -> None:
+        super().__init__()
+        widths = widths or Widths()
+        self.cem = CollaborativeExtraction(widths)
+        self.sam = SelfAttention(widths)
+        self.blend = MultiScaleBlend()
+        self.erm = EdgeRevision(widths)
+
+    def forward(self, under: Tensor, over: Tensor, *, working_side: int | None = None) -> Tensor:
+        """Fuse luma.
+
+        Args:
+            under: (B, 1, H, W) in [0, 1], the short exposure.
+            over: the same, the long one.
+            working_side: None runs every module at full resolution (`full`); a number of pixels runs CEM and SAM on
+                pictures whose longer side is at most that (`stream`), blend and ERM at full resolution.
+
+        Returns:
+            Fused luma (B, 1, H, W); may leave [0, 1] a little at the sharpest edges.
+        """
+        logits = self.weigh(*(shrink_to_side(luma, working_side) for luma in (under, over)))
+        fused: Tensor = self.erm(self.blend(under, over, logits))
+        return fused
+
+    def weigh(self, under: Tensor, over: Tensor) -> Tensor:
+        """CEM and SAM: logits (B, 2, h, w) of over against under, at the size of the pictures given."""
+        features = self.cem(torch.cat([under, over]))
+        logits = self.sam(features, torch.cat([over, under]))
+        count = under.shape[0]
+        difference: Tensor = logits[count:] - logits[:count]
+        return difference
+
+
+def shrink_to_side(luma: Tensor, side: int | None) -> Tensor:
+    """Shrink so that the longer side is at most ``side`` pixels; unchanged where it is already, or for None."""
+    height, width = luma.shape[-2:]
+    if side is None or max(height, width) <= side:
+        return luma
+    scale = side / max(height, width)
+    return F.adaptive_avg_pool2d(luma, (max(1, round(height * scale)), max(1, round(width * scale))))
+
+
+def _resize(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    """Logits at a pyramid level's size: reduced where they are twice as large, else interpolated."""
+    height, width = logits.shape[-2:]
+    if (height, width) == size:
+        return logits
+    if (-(-height // 2), -(-width // 2)) == size:
+        return pyramid.reduce(logits)
+    return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+
+
+def _local_mean(picture: Tensor) -> Tensor:
+    """Means over 3 x 3 pixels; the border counts its own pixels only."""
+    return F.avg_pool2d(picture, 3, stride=1, padding=1, count_include_pad=False)
+
+
+def _sobel_magnitude(picture: Tensor) -> Tensor:
+    """Gradient magnitude by Sobel's operator, in units of the picture per pixel."""
+    kernel = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]], dtype=picture.dtype) / 8
+    kernels = torch.stack([kernel, kernel.T])[:, None].to(picture.device)
+    gradients = F.conv2d(F.pad(picture, (1, 1, 1, 1), mode="replicate"), kernels)
+    return torch.sqrt(gradients.square().sum(dim=1, keepdim=True) + 1e-8)

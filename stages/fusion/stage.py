@@ -1,0 +1,102 @@
+"""Fusion as stages of a pipeline: with LCNDR, or none at all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from stages.errors import ConfigError
+from stages.frame import AlignedPair, FusedFrame, Planes, StreamInfo
+from stages.fusion.fuser import DeviceName, Fuser, Mode, choose_device
+from stages.fusion.models import load_model
+from stages.stage import FORBID_UNKNOWN_KEYS, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class LcndrConfig:
+    """Fusion with the LCNDR network."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORBID_UNKNOWN_KEYS
+
+    kind: Literal["lcndr"] = "lcndr"
+    model: str = "lcndr"
+    """Name of a packaged model (`lumabraid models` lists them), or path of a .safetensors file."""
+    mode: Mode = "stream"
+    """`full` runs every module at full resolution; `stream` costs the same for every pixel and suits large pictures."""
+    device: DeviceName = "auto"
+    """`auto` takes CUDA where there is one."""
+
+
+class LcndrFusion(Stage[AlignedPair, FusedFrame]):
+    """Fuses aligned pairs with LCNDR."""
+
+    Config = LcndrConfig
+
+    def __init__(self, config: LcndrConfig) -> None:
+        self._config = config
+        self._fuser: Fuser | None = None
+
+    def open(self, info: StreamInfo) -> StreamInfo:
+        """Load the network; pictures of the stream keep their size and depth."""
+        device = choose_device(self._config.device)
+        self._fuser = Fuser(load_model(self._config.model), self._config.mode, device)
+        return info
+
+    def process(self, item: AlignedPair) -> Iterable[FusedFrame]:
+        """One fused frame for each pair."""
+        if self._fuser is None:
+            raise ConfigError("the fusion stage was not opened")
+        yield _finished(item, self._fuser.fuse(item.under, item.over, item.pair.reference.color))
+
+    def close(self) -> None:
+        """Let go of the network."""
+        self._fuser = None
+
+
+@dataclass(frozen=True, slots=True)
+class PassthroughConfig:
+    """No fusion: the reference frame as it was captured; shows what everything else costs."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORBID_UNKNOWN_KEYS
+
+    kind: Literal["passthrough"] = "passthrough"
+
+
+class PassthroughFusion(Stage[AlignedPair, FusedFrame]):
+    """Gives every pair's reference back untouched."""
+
+    Config = PassthroughConfig
+
+    def __init__(self, config: PassthroughConfig) -> None:
+        self._config = config
+
+    def open(self, info: StreamInfo) -> StreamInfo:
+        """Nothing to prepare."""
+        return info
+
+    def process(self, item: AlignedPair) -> Iterable[FusedFrame]:
+        """The reference's own planes."""
+        yield _finished(item, item.pair.reference.planes)
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def _finished(item: AlignedPair, planes: Planes) -> FusedFrame:
+    """The reference's time and tags around fused planes."""
+    pair, reference = item.pair, item.pair.reference
+    sources = (reference.index, pair.neighbour.index)
+    return FusedFrame(
+        index=reference.index,
+        planes=planes,
+        pts=reference.pts,
+        time_base=reference.time_base,
+        duration=reference.duration,
+        color=reference.color,
+        sources=sources if pair.reference_is_under else sources[::-1],
+        ratio_stops=pair.ratio_stops,
+        captured_ns=reference.captured_ns,
+        fused_ns=time.time_ns(),
+    )

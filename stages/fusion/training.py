@@ -1,0 +1,166 @@
+"""Training of LCNDR: optimiser, averaging of weights, validation, checkpoints, a log.
+
+Knows nothing of where pictures come from: it is given a function that makes batch number n.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from stages.fusion.lcndr import LCNDR
+from stages.fusion.loss import LossWeights, fusion_loss
+from stages.fusion.mef_ssim import MefSsim
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Pairs of luma pictures (B, 1, H, W) in [0, 1]: as a camera gives them, and noise-free."""
+
+    under: Tensor
+    over: Tensor
+    clean_under: Tensor
+    clean_over: Tensor
+    working_side: int | None
+    """Working size of CEM and SAM for this batch; None = full resolution."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """How long and how fast."""
+
+    steps: int = 2000
+    learning_rate: float = 1e-3
+    """Adam's, at its height; a linear start over the first 2 % of the steps, then half a cosine down to 1 % of it."""
+    average_decay: float = 0.995
+    """Of the running mean of the weights, which is what is kept."""
+    validate_every: int = 100
+    loss: LossWeights = field(default_factory=LossWeights)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where training stands after a step."""
+
+    step: int
+    loss: float
+    validation: float | None
+    """MEF-SSIM of the averaged weights over the validation set, where it was measured at this step."""
+    best: float
+    elapsed_s: float
+
+
+def train(
+    model: LCNDR,
+    make_batch: Callable[[int], Batch],
+    validation: Sequence[Batch],
+    plan: TrainingPlan,
+    folder: Path,
+    *,
+    device: torch.device,
+    on_step: Callable[[Progress], None],
+) -> dict[str, Tensor]:
+    """Train, and return the averaged weights that did best on the validation set.
+
+    ``folder`` receives ``log.csv`` and ``checkpoint.pt``; where a checkpoint of an earlier run lies there, training
+    goes on from it. The same model, batches and plan give the same weights on one machine.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    model.to(device).train()
+    average = torch.optim.swa_utils.AveragedModel(
+        model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(plan.average_decay)
+    )
+    optimiser = torch.optim.Adam(model.parameters(), lr=plan.learning_rate)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, plan.steps))
+    state: dict[str, nn.Module | torch.optim.Optimizer | torch.optim.lr_scheduler.LRScheduler] = {
+        "model": model,
+        "average": average,
+        "optimiser": optimiser,
+        "schedule": schedule,
+    }
+    checkpoint = folder / "checkpoint.pt"
+    first, best, best_weights = 0, -math.inf, _snapshot(average.module)
+    if checkpoint.exists():
+        saved = torch.load(checkpoint, map_location=device, weights_only=True)
+        for name, part in state.items():
+            part.load_state_dict(saved[name])
+        first, best, best_weights = saved["step"], saved["best"], saved["best_weights"]
+    started = time.monotonic()
+    with (folder / "log.csv").open("a" if first else "w", newline="") as log:
+        rows = csv.writer(log)
+        if not first:
+            rows.writerow(["step", "loss", "structure", "edges", "tones", "validation"])
+        for step in range(first, plan.steps):
+            batch = _to(make_batch(step), device)
+            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
+                fused = model(batch.under, batch.over, working_side=batch.working_side)
+            loss = fusion_loss(fused.float(), batch.clean_under, batch.clean_over, plan.loss)
+            optimiser.zero_grad(set_to_none=True)
+            loss.total.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+            average.update_parameters(model)
+            score = None
+            if (step + 1) % plan.validate_every == 0 or step + 1 == plan.steps:
+                score = validate(average.module, validation, device=device)
+                if score > best:
+                    best, best_weights = score, _snapshot(average.module)
+                parts: dict[str, object] = {name: part.state_dict() for name, part in state.items()}
+                _write_whole(checkpoint, parts | {"step": step + 1, "best": best, "best_weights": best_weights})
+            values = [part.item() for part in (loss.total, loss.structure, loss.edges, loss.tones)]
+            rows.writerow([step + 1, *(f"{value:.5f}" for value in values), "" if score is None else f"{score:.5f}"])
+            log.flush()
+            on_step(Progress(step + 1, values[0], score, best, time.monotonic() - started))
+    return best_weights
+
+
+def validate(model: nn.Module, batches: Sequence[Batch], *, device: torch.device) -> float:
+    """Mean MEF-SSIM against the noise-free pairs, luma rounded to 8 bit as it would be stored."""
+    model.eval()
+    scores = []
+    with torch.inference_mode():
+        for batch in (_to(batch, device) for batch in batches):
+            fused = model(batch.under, batch.over, working_side=batch.working_side)
+            stored = (fused.clamp(0, 1) * 255).round() / 255
+            scores.append(MefSsim(torch.cat([batch.clean_under, batch.clean_over], dim=1))(stored))
+    model.train()
+    return float(torch.cat(scores).mean())
+
+
+def _rate(step: int, steps: int) -> float:
+    """Factor on the learning rate."""
+    warm_up = max(1, steps // 50)
+    if step < warm_up:
+        return (step + 1) / warm_up
+    progress = (step - warm_up) / max(1, steps - warm_up)
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+
+def _snapshot(model: nn.Module) -> dict[str, Tensor]:
+    """A copy of the weights on the CPU."""
+    return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+
+
+def _to(batch: Batch, device: torch.device) -> Batch:
+    return replace(
+        batch,
+        under=batch.under.to(device),
+        over=batch.over.to(device),
+        clean_under=batch.clean_under.to(device),
+        clean_over=batch.clean_over.to(device),
+    )
+
+
+def _write_whole(path: Path, parts: dict[str, object]) -> None:
+    """Save beside the final name and rename, so that an interruption leaves the earlier checkpoint."""
+    partial = path.with_suffix(".partial")
+    torch.save(parts, partial)
+    partial.replace(path)

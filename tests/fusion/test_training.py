@@ -1,0 +1,51 @@
+import contextlib
+from pathlib import Path
+
+import torch
+
+from stages.fusion.lcndr import LCNDR, Widths
+from stages.fusion.training import Batch, Progress, TrainingPlan, train, validate
+from tests.fusion.pictures import pair
+
+CPU = torch.device("cpu")
+
+
+def batch(number: int) -> Batch:
+    under, over = pair(48, 64, seed=number)
+    noise = torch.manual_seed(number)
+    seen = [(luma + 0.02 * torch.randn(luma.shape, generator=noise)).clamp(0, 1) for luma in (under, over)]
+    return Batch(*seen, under, over, working_side=32)
+
+
+def small_network() -> LCNDR:
+    torch.manual_seed(0)
+    return LCNDR(Widths(shallow=8, middle=8, deep=8, attention=8, revision=4))
+
+
+def run(folder: Path, steps: int, *, stop_after: int | None = None) -> dict[str, torch.Tensor]:
+    def on_step(progress: Progress) -> None:
+        if progress.step == stop_after:
+            raise KeyboardInterrupt
+
+    plan = TrainingPlan(steps=steps, validate_every=2)
+    return train(small_network(), batch, [batch(1000)], plan, folder, device=CPU, on_step=on_step)
+
+
+def test_training_improves_on_scenes_it_has_not_seen(tmp_path: Path) -> None:
+    held_out = [batch(1000), batch(1001)]
+    before = validate(small_network(), held_out, device=CPU)
+    plan = TrainingPlan(steps=60, validate_every=20, average_decay=0.9)
+    trained = small_network()
+    trained.load_state_dict(
+        train(small_network(), batch, held_out, plan, tmp_path, device=CPU, on_step=lambda progress: None)
+    )
+    assert validate(trained, held_out, device=CPU) > before
+
+
+def test_an_interrupted_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
+    whole = run(tmp_path / "whole", 6)
+    with contextlib.suppress(KeyboardInterrupt):
+        run(tmp_path / "parted", 6, stop_after=4)
+    resumed = run(tmp_path / "parted", 6)
+    assert all(torch.allclose(resumed[name], whole[name], atol=1e-6) for name in whole)
+    assert (tmp_path / "parted/log.csv").read_text() == (tmp_path / "whole/log.csv").read_text()
