@@ -24,7 +24,7 @@ def _range_scale(tags: ColorTags, bit_depth: int) -> tuple[float, float, float]:
 def _quantise(values: npt.NDArray[np.floating], bit_depth: int) -> PixelArray:
     """Round and clip to code values."""
     top = (1 << bit_depth) - 1
-    rounded = np.clip(np.rint(values), 0, top)
+    rounded: npt.NDArray[np.floating] = np.clip(np.rint(values), 0, top)
     return rounded.astype(np.uint8) if bit_depth == 8 else rounded.astype(np.uint16)
 
 

@@ -17,7 +17,7 @@ from stages.fusion.lcndr import LCNDR
 Mode = Literal["full", "stream"]
 DeviceName = Literal["auto", "cpu", "cuda"]
 
-STREAM_WORKING_SIDE = 384
+STREAM_WORKING_SIDE = 256
 """Pixels of the longer side that CEM and SAM see in ``stream`` mode."""
 
 

@@ -1,0 +1,115 @@
+"""Decodes a video stream in presentation order and notices where it is damaged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from stages.capture.container import describe
+
+_MAX_FRUITLESS_PACKETS = 1000
+"""Packets in a row that give no picture before the stream is given up: more than a camera sends between key frames."""
+
+
+class Decoder:
+    """The decoded pictures of one stream.
+
+    Damage inside the stream is passed over as players do: a packet that cannot be decoded is skipped and counted, and
+    decoding goes on with the next. Damage from which nothing more decodes ends the stream.
+    """
+
+    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+        self.skipped_packets = 0
+        """Packets that could not be decoded so far."""
+        self.damage: str | None = None
+        """What was seen when the stream broke off; None while it is whole."""
+        self._container = container
+        self._stream = stream
+        self._codec = stream.codec_context
+        # Threads by frames are what makes H.264 and HEVC fast; the decoder still gives pictures in order.
+        self._codec.thread_type = "AUTO"
+        self._failed_since_frame = 0
+        self._packets_since_frame = 0
+        self._latest_packet_pts: int | None = None
+        self._latest_frame_pts: int | None = None
+        self._latest_frame_is_corrupt: bool | None = None
+
+    def frames(self) -> Iterator[VideoFrame]:
+        """The pictures; after the last, ``damage`` says whether the stream was whole."""
+        size: tuple[int, int] | None = None
+        for frame in self._decoded():
+            if size is not None and size != (frame.width, frame.height):
+                self.damage = f"the picture changes from {size[0]}x{size[1]} to {frame.width}x{frame.height}"
+                return
+            size = (frame.width, frame.height)
+            yield frame
+
+    def _decoded(self) -> Iterator[VideoFrame]:
+        for packet in self._packets():
+            yield from self._decode(packet)
+            if self._packets_since_frame > _MAX_FRUITLESS_PACKETS:
+                self.damage = f"nothing decodes in {_MAX_FRUITLESS_PACKETS} packets"
+                break
+        yield from self._decode(None)
+        self.damage = self.damage or self._damage_at_end()
+
+    def _packets(self) -> Iterator[Packet[VideoStream]]:
+        """Packets with data in them; an empty one would tell the decoder that the stream ends.
+
+        One marked damaged is held back until another follows: the last of a truncated file holds part of a picture.
+        """
+        held: Packet[VideoStream] | None = None
+        try:
+            for packet in self._container.demux(self._stream):
+                if packet.size == 0:
+                    continue
+                if held is not None:
+                    yield held
+                held = packet if packet.is_corrupt else None
+                if held is None:
+                    yield packet
+        except av.error.ExitError:
+            self.damage = "no data came within read_timeout_s"
+        except av.error.FFmpegError as error:
+            self.damage = f"reading failed ({describe(error)})"
+        else:
+            if held is not None:
+                self.damage = "the next picture is cut off"
+
+    def _decode(self, packet: Packet[VideoStream] | None) -> Iterator[VideoFrame]:
+        """Pictures ready after this packet; all that are left for None."""
+        if packet is not None and packet.pts is not None and not packet.is_discard:
+            self._latest_packet_pts = max(packet.pts, self._latest_packet_pts or packet.pts)
+        self._packets_since_frame += 1
+        try:
+            frames = self._codec.decode(packet)
+        except av.error.FFmpegError:
+            self.skipped_packets += 1
+            self._failed_since_frame += 1
+            return
+        for frame in frames:
+            self._failed_since_frame = self._packets_since_frame = 0
+            self._latest_frame_pts = frame.pts
+            self._latest_frame_is_corrupt = frame.is_corrupt
+            yield frame
+
+    def _damage_at_end(self) -> str | None:
+        if self._latest_frame_is_corrupt is None:
+            return None
+        if self._failed_since_frame or self._ends_before_its_packets():
+            return "what follows cannot be decoded"
+        return "the last picture is damaged" if self._latest_frame_is_corrupt else None
+
+    def _ends_before_its_packets(self) -> bool:
+        """True if pictures are missing at the end: an error while the decoder empties itself is not always raised."""
+        rate, time_base = self._stream.average_rate, self._stream.time_base
+        if self._latest_packet_pts is None or self._latest_frame_pts is None or not rate or not time_base:
+            return False
+        # Less than a frame, as the two fields of one picture may come in packets of their own.
+        return self._latest_packet_pts - self._latest_frame_pts > Fraction(3, 4) / (rate * time_base)

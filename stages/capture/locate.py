@@ -1,0 +1,56 @@
+"""Tells a file from a URL and gives each a name that is safe to print."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from stages.errors import SourceError
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_URL_PARTS = re.compile(r"(?P<scheme>[^:]+://)(?:[^/?#]*@)?(?P<rest>[^?#]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a video lies."""
+
+    address: str
+    """What FFmpeg opens: an absolute path, which it never mistakes for a protocol or an option, or the URL."""
+    name: str
+    """For messages: one printable line, for a URL without credentials, query and fragment."""
+    path: Path | None
+    """None for a URL, and for a pipe or device, which cannot be looked at twice."""
+
+
+def locate(text: str) -> Location:
+    """Where ``text`` points to; a file of that name goes before a URL.
+
+    Raises:
+        SourceError: a path where no file with content lies.
+    """
+    path = Path(text)
+    name = printable(text)
+    try:
+        size = path.stat().st_size
+    except (OSError, ValueError) as error:
+        if _URL.match(text):
+            return Location(text, printable(_without_secrets(text)), None)
+        seen = error.strerror if isinstance(error, OSError) else error
+        raise SourceError(f"{name}: {str(seen).lower()}; check the path") from None
+    if path.is_dir():
+        raise SourceError(f"{name} is a folder; name a video in it, or read its pictures with kind `pictures`")
+    if path.is_file() and size == 0:
+        raise SourceError(f"{name} is empty (0 bytes); copy or record it again")
+    return Location(str(path.absolute()), name, path if path.is_file() else None)
+
+
+def printable(text: str) -> str:
+    """``text`` on one line, with a question mark for each character that cannot be printed."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _without_secrets(url: str) -> str:
+    parts = _URL_PARTS.match(url)
+    return f"{parts['scheme']}{parts['rest']}" if parts else "the URL"

@@ -1,0 +1,59 @@
+"""The containers on offer, and how each is written so that a killed process leaves a file that plays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from fractions import Fraction
+
+MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+"""FFmpeg's muxer by file name extension."""
+
+_MAX_TIMESCALE = 2**31 - 1
+_MAX_LOSS_US = 1_000_000
+"""How much time may sit in the muxer's memory beside an unfinished group of pictures; lost if the process dies."""
+
+_MP4_KEYS = frozenset(
+    (
+        *("title", "artist", "album_artist", "album", "date", "comment", "genre", "copyright", "grouping"),
+        *("lyrics", "composer", "description", "synopsis", "show", "episode_id", "network", "keywords"),
+        *("creation_time", "language"),
+    )
+)
+"""What MP4's classic tags can name; anything else needs the freely named tags of QuickTime."""
+
+
+def muxer_options(
+    muxer: str, time_base: Fraction, side_time_bases: Iterable[Fraction], metadata_keys: Iterable[str]
+) -> dict[str, str]:
+    """FFmpeg's options for a muxer of ``MUXERS``.
+
+    MP4 and MOV are written in fragments and become one regular file when complete. Their clocks are set so that
+    the video's time stamps and every track's start are exact. Matroska and WebM count milliseconds: time stamps
+    are rounded to the nearest.
+
+    Args:
+        muxer: a value of ``MUXERS``.
+        time_base: of the video.
+        side_time_bases: of the other streams.
+        metadata_keys: names of the container's tags.
+    """
+    options = {"flush_packets": "1", "max_interleave_delta": str(_MAX_LOSS_US)}
+    if muxer in ("matroska", "webm"):
+        return options | {"cluster_time_limit": str(_MAX_LOSS_US // 1000)}
+    # Fragments start at keyframes: when one was cut between a frame and its B-frames, and it was the last, the
+    # muxer told players an end before the last frame.
+    flags = ["hybrid_fragmented", "frag_keyframe"]
+    if any(key not in _MP4_KEYS for key in metadata_keys):
+        flags.append("use_metadata_tags")
+    timescale = time_base.denominator
+    movie_timescale = math.lcm(timescale, *(base.denominator for base in side_time_bases))
+    return options | {
+        "movflags": "+".join(flags),
+        "min_frag_duration": str(_MAX_LOSS_US),
+        # With fragments the muxer would rather move all time stamps than write an edit list.
+        "use_editlist": "1",
+        "avoid_negative_ts": "disabled",
+        "video_track_timescale": str(timescale),
+        "movie_timescale": str(movie_timescale if movie_timescale <= _MAX_TIMESCALE else timescale),
+    }
