@@ -217,5 +217,7 @@ class StreamInfo:
     """What a player must turn the picture by, counter-clockwise: 0, 90, 180 or 270."""
     container: str | None = None
     """Path or URL to open again for audio, subtitles, chapters and metadata; None when there is none."""
+    video_stream: int | None = None
+    """Index of this video among the container's streams."""
     name: str = ""
     """For messages: the file's name, the camera's name."""

@@ -121,6 +121,7 @@ class FileSource(Source):
             sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(1),
             rotation_deg=rotation_deg(first),
             container=location.address,
+            video_stream=stream.index,
             name=location.name,
         )
 

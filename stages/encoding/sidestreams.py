@@ -47,12 +47,12 @@ class SideStreams:
     one warning. At most one packet is in memory.
     """
 
-    def __init__(self, source: str, container: InputContainer, name: str) -> None:
+    def __init__(self, source: str, container: InputContainer, name: str, video_stream: int | None) -> None:
         """Made by ``open_side_streams``."""
         self._source = source
         self._name = name
         self._input = container
-        self._video = _main_video(container)
+        self._video = _video(container, video_stream)
         self._outputs: dict[int, Stream] = {}
         self._converters: dict[int, SubtitleConverter] = {}
         self._shift = Fraction(0)
@@ -200,12 +200,13 @@ class SideStreams:
         output.set_chapters(chapters)
 
 
-def open_side_streams(source: str, name: str) -> SideStreams | None:
+def open_side_streams(source: str, name: str, video_stream: int | None) -> SideStreams | None:
     """Open a source a second time.
 
     Args:
         source: path or URL.
         name: for messages; a URL may hold a password.
+        video_stream: index of the video that is written anew, whose tags are carried over.
 
     Returns:
         None, after a warning, for what cannot be opened or would not be the same again: a pipe, a live stream.
@@ -221,16 +222,14 @@ def open_side_streams(source: str, name: str) -> SideStreams | None:
             _log.warning("%s: cannot be read again for audio and tags: %s", name, error.strerror)
             return None
         if is_path or container.duration is not None:
-            return SideStreams(address, container, name)
+            return SideStreams(address, container, name, video_stream)
         container.close()
     _log.warning("%s: gives no second reading, so audio and tags are not carried over", name)
     return None
 
 
-def _main_video(container: InputContainer) -> VideoStream | None:
-    streams = [stream for stream in container.streams.video if not _is_cover(stream)]
-    best = container.streams.best("video")
-    return next((stream for stream in streams if stream is best), streams[0] if streams else None)
+def _video(container: InputContainer, index: int | None) -> VideoStream | None:
+    return next((stream for stream in container.streams.video if stream.index == index), None)
 
 
 def _time_s(packet: Packet[Stream]) -> Fraction:

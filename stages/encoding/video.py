@@ -142,7 +142,7 @@ class VideoEncoder(Stage[FusedFrame, Done]):
             )
         source = self._info.container
         if config.keep_streams and source is not None:
-            self._sides = open_side_streams(source, self._info.name or Path(source).name)
+            self._sides = open_side_streams(source, self._info.name or Path(source).name, self._info.video_stream)
         options = codec.encoder_options(config.crf, config.preset)
         try:
             return VideoFile(self._target.partial, codec, options, pixel_format, self._info, first, self._sides)

@@ -77,6 +77,7 @@ def info_of(frames: Sequence[FusedFrame], **changes: Any) -> StreamInfo:
         "time_base": first.time_base,
         "frame_rate": Fraction(25),
         "color": first.color,
+        "video_stream": 0,
     }
     return StreamInfo(**(known | changes))
 

@@ -1,0 +1,111 @@
+"""Where the moved neighbour can be trusted.
+
+Three tests, all at the working size: the flow back must undo the flow there; the pictures must agree, in the over
+frame's intensities, by more than noise and a slight misplacement explain; the pixel must lie inside the neighbour.
+Where an exposure is saturated or black the mapped pictures are flat and agree as far as anyone can tell.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from stages.alignment.camera import Flow, Picture
+from stages.alignment.intensity import lookup
+from stages.alignment.motion import ROUND_TRIP_PX, Motion, doubt, falling
+
+Confidence = npt.NDArray[np.float32]
+"""(h, w) in [0, 1]; 0 = do not trust the neighbour here."""
+
+_RESIDUAL = (2.0, 8.0)
+"""Trusted fully below the first, not at all above the second: what noise and mapping leave unexplained, in 8-bit code
+values of the over frame."""
+_NOISE_DEVIATIONS = 2.0
+_LARGEST_NOISE = 8.0
+"""Cap of the noise level, in 8-bit code values: fine texture everywhere looks like noise."""
+_LEVELS = 16
+_STRUCTURE = 4.0
+"""Local contrast, in 8-bit code values, from which an agreement means something."""
+_RELATED_SHARE = (0.25, 0.5)
+"""Trusted share of the structure: below the first, the pair shows two scenes; above the second, one."""
+_SUPPORT_WINDOW_PX = 21
+_SUPPORT_SHARE = (0.2, 0.45)
+"""Trusted share of the window: below the first, a pixel is trusted no more; at a straight edge it is half."""
+_SOFTENING_PX = 5
+
+
+def confidence_map(reference: Picture, neighbour: Picture, motion: Motion) -> Confidence:
+    """Trust in each pixel of the moved neighbour.
+
+    Args:
+        reference: in the over frame's intensities.
+        neighbour: the same, already moved along ``motion``.
+        motion: from the reference to the neighbour.
+    """
+    explained = _NOISE_DEVIATIONS * _noise(reference, neighbour) + doubt(reference)
+    residual = _residual(reference, neighbour) - explained
+    residual = np.asarray(cv2.boxFilter(np.maximum(residual, 0), cv2.CV_32F, (3, 3)), np.float32)
+    trust = falling(residual, _RESIDUAL) * falling(motion.round_trip_px, ROUND_TRIP_PX)
+    trust *= _related(trust, reference, neighbour)
+    trust *= _inside(motion.flow)
+    return _soften(trust)
+
+
+def _residual(reference: Picture, neighbour: Picture) -> npt.NDArray[np.float32]:
+    """How far each picture's pixel lies outside what the other shows within one pixel around it, the larger of both."""
+    box = np.ones((3, 3), np.uint8)
+    outside = np.zeros_like(reference)
+    for point, around in ((reference, neighbour), (neighbour, reference)):
+        outside = np.maximum(outside, cv2.subtract(point, cv2.dilate(around, box)))
+        outside = np.maximum(outside, cv2.subtract(cv2.erode(around, box), point))
+    return outside.astype(np.float32)
+
+
+def _noise(reference: Picture, neighbour: Picture) -> npt.NDArray[np.float32]:
+    """(h, w) deviation of the difference of the two by noise, from its fine grain at each level of brightness."""
+    variance = np.zeros(256)
+    for picture in (reference, neighbour):
+        grain = cv2.absdiff(picture, cv2.blur(picture, (3, 3)))
+        counts = cv2.calcHist([picture, grain], [0, 1], None, [_LEVELS, 32], [0, 256, 0, 32])
+        ranks = np.cumsum(counts, axis=1)
+        median = np.argmax(ranks >= ranks[:, -1:] / 2, axis=1)
+        centres = (np.arange(_LEVELS) + 0.5) * 256 / _LEVELS
+        known = ranks[:, -1] >= 32
+        if known.any():
+            variance += (1.48 * np.interp(np.arange(256), centres[known], median[known])) ** 2
+    deviation = np.minimum(np.sqrt(variance), _LARGEST_NOISE).astype(np.float32)
+    return lookup(reference, deviation)
+
+
+def _related(trust: npt.NDArray[np.float32], reference: Picture, neighbour: Picture) -> float:
+    """In [0, 1]: whether enough of what has structure agrees for the two to show one scene."""
+    box = np.ones((5, 5), np.uint8)
+    contrast = np.maximum(*(cv2.morphologyEx(p, cv2.MORPH_GRADIENT, box) for p in (reference, neighbour)))
+    structured = contrast > _STRUCTURE
+    if not structured.any():
+        return 1.0
+    low, high = _RELATED_SHARE
+    return float(np.clip((trust[structured].mean() - low) / (high - low), 0, 1))
+
+
+def _supported(trust: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """(h, w) in [0, 1]: low for specks that agree by chance amid what does not."""
+    around = cv2.blur(trust, (_SUPPORT_WINDOW_PX, _SUPPORT_WINDOW_PX), borderType=cv2.BORDER_REPLICATE)
+    low, high = _SUPPORT_SHARE
+    return np.asarray(np.clip((around - low) / (high - low), 0, 1), np.float32)
+
+
+def _inside(flow: Flow) -> npt.NDArray[np.bool_]:
+    """Whether the flow leads to a pixel of the neighbour."""
+    height, width = flow.shape[:2]
+    x = flow[..., 0] + np.arange(width, dtype=np.float32)
+    y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
+    return np.asarray((x > -0.5) & (x < width - 0.5) & (y > -0.5) & (y < height - 0.5))
+
+
+def _soften(trust: npt.NDArray[np.float32]) -> Confidence:
+    """Distrust grown by a little and faded out, so that the seam falls on trusted ground."""
+    size = (_SOFTENING_PX, _SOFTENING_PX)
+    surely = np.asarray(cv2.erode(trust, np.ones(size, np.uint8)), np.float32)
+    return np.asarray(cv2.blur(surely * _supported(surely), size), np.float32)

@@ -1,0 +1,28 @@
+"""Which luma code values are black and white."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stages.frame import ColorTags
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """Nominal luma code values, ITU-T H.273 section 8.3."""
+
+    black: int
+    white: int
+
+    @classmethod
+    def of(cls, color: ColorTags, bit_depth: int) -> Levels:
+        """Of a frame's colour tags and depth: 0 and 255, 16 and 235, 0 and 1023, or 64 and 940."""
+        if color.is_full_range:
+            return cls(0, (1 << bit_depth) - 1)
+        unit = 1 << (bit_depth - 8)
+        return cls(16 * unit, 235 * unit)
+
+    @property
+    def span(self) -> int:
+        """Code values from black to white."""
+        return self.white - self.black

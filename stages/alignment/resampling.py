@@ -1,0 +1,52 @@
+"""Fetching pixels between pixels: for another size, and along a displacement field."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Image = TypeVar("Image", bound=npt.NDArray[Any])
+
+
+def resize(image: Image, height: int, width: int) -> Image:
+    """``image`` (h, w) or (h, w, channels) at another size: areas averaged to shrink, bilinear to enlarge."""
+    if image.shape[:2] == (height, width):
+        return image
+    interpolation = cv2.INTER_AREA if height < image.shape[0] else cv2.INTER_LINEAR
+    pixels: Any = cv2.resize(image, (width, height), interpolation=interpolation)
+    resized: Image = pixels
+    return resized
+
+
+def fit(image: Image, long_side: int) -> Image:
+    """``image`` shrunk to a long side, never enlarged."""
+    height, width = image.shape[:2]
+    scale = min(1.0, long_side / max(height, width))
+    return resize(image, max(1, round(height * scale)), max(1, round(width * scale)))
+
+
+def sample(image: Image, flow: npt.NDArray[np.float32], interpolation: int = cv2.INTER_LINEAR) -> Image:
+    """``image`` at each pixel's place plus its flow; the border is repeated outwards.
+
+    Args:
+        image: (h, w) or (h, w, channels).
+        flow: (h, w, 2) displacements (x, y) in pixels.
+        interpolation: of OpenCV.
+    """
+    # Whole pixels and 1/32 fractions: half the cost of floating-point maps.
+    whole, fraction = cv2.convertMaps(flow, np.empty(0, np.float32), cv2.CV_16SC2)
+    places = np.add(whole, _grid(*flow.shape[:2]))
+    pixels: Any = cv2.remap(image, places, fraction, interpolation, borderMode=cv2.BORDER_REPLICATE)
+    sampled: Image = pixels
+    return sampled
+
+
+@lru_cache(maxsize=4)
+def _grid(height: int, width: int) -> npt.NDArray[np.int16]:
+    """(height, width, 2): each pixel's own (x, y)."""
+    x, y = np.meshgrid(np.arange(width, dtype=np.int16), np.arange(height, dtype=np.int16))
+    return np.stack([x, y], axis=-1)

@@ -1,0 +1,149 @@
+"""The pieces of the alignment, each by itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stages.alignment.camera import Picture, coarse_shift
+from stages.alignment.confidence import confidence_map
+from stages.alignment.fill import fill_from_surroundings
+from stages.alignment.intensity import estimate_mapping, lookup
+from stages.alignment.levels import Levels
+from stages.alignment.motion import MotionEstimator
+from stages.alignment.substitute import chroma_gains, reference_at_exposure
+from stages.alignment.warp import warp_planes
+from stages.frame import BT709, ColorRange, ColorTags, PixelArray, Planes
+from tests.alignment.scenes import photograph, psnr_db, textured_radiance, window
+
+HEIGHT, WIDTH = 200, 320
+CANVAS = textured_radiance(HEIGHT + 128, WIDTH + 128, seed=9)
+
+
+def eight_bit(luma: PixelArray) -> Picture:
+    return luma.astype(np.uint8)
+
+
+@pytest.mark.parametrize("bit_depth", [8, 10])
+def test_the_curves_bring_one_exposure_to_the_other(bit_depth: int) -> None:
+    scene = window(CANVAS, HEIGHT, WIDTH, dx=0, dy=0)
+    under, over = (
+        photograph(scene, stops=stops, noise=0.003, seed=seed, bit_depth=bit_depth)
+        for seed, stops in enumerate((0.0, 3.0))
+    )
+    mapping = estimate_mapping(under.luma, over.luma, bit_depth)
+    assert mapping.under_to_over.shape == mapping.over_to_under.shape == (1 << bit_depth,)
+    assert mapping.under_to_over.dtype == under.luma.dtype
+    for curve in (mapping.under_to_over, mapping.over_to_under):
+        assert (np.diff(curve.astype(int)) >= 0).all()
+    lifted = Planes(lookup(under.luma, mapping.under_to_over), over.chroma, bit_depth)
+    assert psnr_db(lifted, over) > 32
+    exposed = (over.luma > 0.2 * over.max_value) & (over.luma < 0.85 * over.max_value)
+    lowered = lookup(over.luma, mapping.over_to_under).astype(int)
+    assert np.median(np.abs(lowered - under.luma)[exposed]) <= 0.01 * over.max_value
+
+
+def test_the_curves_hardly_change_when_something_large_moves() -> None:
+    here, there = window(CANVAS, HEIGHT, WIDTH, dx=0, dy=0), window(CANVAS, HEIGHT, WIDTH, dx=0, dy=0)
+    there[60:140, 200:300] = there[60:140, 20:120]
+    under, over = photograph(here, stops=0), photograph(there, stops=3)
+    still = estimate_mapping(under.luma, photograph(here, stops=3).luma, 8)
+    moved = estimate_mapping(under.luma, over.luma, 8)
+    seen = np.unique(under.luma)
+    change = np.abs(still.under_to_over.astype(int) - moved.under_to_over)[seen]
+    assert np.median(change) <= 4
+
+
+@pytest.mark.parametrize(("dx", "dy"), [(0.6, 0.4), (5.3, -2.6), (-40.0, 18.0)])
+def test_a_shift_is_recovered_to_a_fraction_of_a_pixel(dx: float, dy: float) -> None:
+    here, there = window(CANVAS, HEIGHT, WIDTH, dx=0, dy=0), window(CANVAS, HEIGHT, WIDTH, dx=dx, dy=dy)
+    under, over = photograph(there, stops=0, noise=0.004), photograph(here, stops=3, noise=0.004, seed=1)
+    lifted = lookup(under.luma, estimate_mapping(under.luma, over.luma, 8).under_to_over)
+    motion = MotionEstimator().estimate(eight_bit(over.luma), eight_bit(lifted))
+    # The scene moves against the camera.
+    error_px = np.linalg.norm(motion.flow + np.array([dx, dy]), axis=-1)
+    exposed = (over.luma > 40) & (over.luma < 220)
+    exposed[:, :48] = exposed[:, -48:] = exposed[:24] = exposed[-24:] = False
+    assert np.median(error_px[exposed]) < 0.2
+
+
+def test_noise_moves_nothing() -> None:
+    scene = window(CANVAS, HEIGHT, WIDTH, dx=0, dy=0)
+    first, second = (eight_bit(photograph(scene, stops=2, noise=0.02, seed=seed).luma) for seed in (1, 2))
+    assert np.mean(np.abs(MotionEstimator().estimate(first, second).flow)) < 0.02
+
+
+def test_the_coarse_shift_is_taken_only_when_it_helps() -> None:
+    here, there = (
+        eight_bit(photograph(window(CANVAS, HEIGHT, WIDTH, dx=dx, dy=0), stops=2).luma) for dx in (0.0, 30.0)
+    )
+    unrelated = eight_bit(photograph(textured_radiance(HEIGHT, WIDTH, seed=50), stops=2).luma)
+    x, y = coarse_shift(here, there)
+    assert (x, y) == pytest.approx((-30, 0), abs=3)
+    assert coarse_shift(here, here) == (0, 0)
+    assert coarse_shift(here, unrelated) == (0, 0)
+
+
+def test_confidence_is_full_for_equal_pictures_and_none_for_unrelated_ones() -> None:
+    here = eight_bit(photograph(window(CANVAS, HEIGHT, WIDTH, dx=0, dy=0), stops=2).luma)
+    unrelated = eight_bit(photograph(textured_radiance(HEIGHT, WIDTH, seed=50), stops=2).luma)
+    still = MotionEstimator().estimate(here, here)
+    assert confidence_map(here, here, still).min() == 1
+    assert confidence_map(here, unrelated, still).max() < 0.1
+
+
+def test_a_frame_without_motion_is_the_frame_itself() -> None:
+    planes = photograph(window(CANVAS, 90, 160, dx=0, dy=0), stops=1)
+    assert warp_planes(planes, np.zeros((45, 80, 2), np.float32)) is planes
+
+
+@pytest.mark.parametrize("bit_depth", [8, 10])
+def test_luma_and_chroma_move_together(bit_depth: int) -> None:
+    here, there = (window(CANVAS, 121, 161, dx=dx, dy=0) for dx in (0.0, 4.0))
+    moved = warp_planes(photograph(there, stops=1, bit_depth=bit_depth), np.full((61, 81, 2), (-2.012, 0), np.float32))
+    truth = photograph(here, stops=1, bit_depth=bit_depth)
+    assert psnr_db(moved, truth, border=8) > 40
+    chroma_error = np.abs(moved.chroma[:, 4:-4, 4:-4].astype(int) - truth.chroma[:, 4:-4, 4:-4])
+    assert chroma_error.mean() < 0.005 * truth.max_value
+
+
+def test_colour_follows_the_brightness_and_fades_towards_white() -> None:
+    levels = Levels.of(BT709, 8)
+    codes = np.arange(256)
+    twice = np.clip((codes - 16) * 2 + 16, 16, 235).astype(np.uint8)
+    gains = chroma_gains(twice, levels)
+    assert gains[60] == pytest.approx(2)
+    assert gains[200] == 0
+    assert 0 <= gains.min() <= gains.max() <= 4
+
+
+def test_the_reference_stands_in_at_the_other_exposure() -> None:
+    scene = window(CANVAS, HEIGHT, WIDTH, dx=0, dy=0)
+    under, over = photograph(scene, stops=0), photograph(scene, stops=2)
+    mapping = estimate_mapping(under.luma, over.luma, 8)
+    stand_in = reference_at_exposure(under, mapping.under_to_over, Levels.of(BT709, 8))
+    assert psnr_db(stand_in, over) > 30
+    exposed = over.luma[::2, ::2] < 190
+    error = np.abs(stand_in.chroma.astype(int) - over.chroma)[:, exposed]
+    neutral = np.abs(128 - over.chroma.astype(int))[:, exposed]
+    assert error.mean() < neutral.mean() / 3
+
+
+def test_known_content_is_continued_into_a_hole() -> None:
+    ramp = np.linspace(0, 100, 64, dtype=np.float32)
+    values = np.broadcast_to(ramp[:, None, None], (64, 48, 3))
+    weight = np.ones((64, 48), np.float32)
+    weight[20:40, 10:30] = 0
+    filled = fill_from_surroundings(np.where(weight[..., None] > 0, values, 999).astype(np.float32), weight)
+    assert np.abs(filled - values)[weight > 0].max() < 1e-3
+    assert np.abs(filled - values).max() < 15
+
+
+def test_black_and_white_follow_range_and_depth() -> None:
+    full = ColorTags(range=ColorRange.FULL)
+    assert [Levels.of(tags, depth) for tags in (ColorTags(), full) for depth in (8, 10)] == [
+        Levels(16, 235),
+        Levels(64, 940),
+        Levels(0, 255),
+        Levels(0, 1023),
+    ]
