@@ -1,0 +1,100 @@
+"""From a configuration to a pipeline that is ready to run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pipeline.config import PipelineConfig
+from pipeline.registry import STAGES, stage_class
+from pipeline.report import Report
+from pipeline.runner import Runner
+from stages.frame import FusedFrame, StreamInfo
+from stages.stage import Done, Dropped, Source, Stage
+
+_STEPS_PER_STOP: Final = 100
+"""Ratios are counted in hundredths of a stop, so that the tally does not grow with the stream."""
+
+
+class Watched(Stage[FusedFrame, Done]):
+    """The sink, with a tally of what arrives at it: the stream and the exposures found in it."""
+
+    def __init__(self, sink: Stage[FusedFrame, Done]) -> None:
+        self._sink = sink
+        self.stream: StreamInfo | None = None
+        """None until every stage is open."""
+        self.complete = False
+        """Whether the sink has committed its result."""
+        self._ratios: Counter[int] = Counter()
+        self._under_frames = 0
+
+    def open(self, info: StreamInfo) -> StreamInfo:
+        """As the sink."""
+        info = self._sink.open(info)
+        self.stream = info
+        return info
+
+    def process(self, item: FusedFrame) -> Iterable[Done | Dropped]:
+        """As the sink."""
+        self._ratios[round(item.ratio_stops * _STEPS_PER_STOP)] += 1
+        self._under_frames += item.index == item.sources[0]
+        return self._sink.process(item)
+
+    def flush(self) -> Iterable[Done | Dropped]:
+        """As the sink."""
+        yield from self._sink.flush()
+        self.complete = True
+
+    def close(self) -> None:
+        """As the sink."""
+        self._sink.close()
+
+    def exposures(self) -> dict[str, object] | None:
+        """For the report: how many frames were under and over, and the stops between; None before the first."""
+        ratios = sorted(Counter(self._ratios).elements())
+        if not ratios:
+            return None
+        low, middle, high = (ratios[i] / _STEPS_PER_STOP for i in (0, len(ratios) // 2, -1))
+        return {
+            "under": self._under_frames,
+            "over": len(ratios) - self._under_frames,
+            "ratio_stops": {"min": low, "median": middle, "max": high},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Stages connected; ``runner.run()`` runs them, once."""
+
+    runner: Runner
+    sink: Watched
+
+    @property
+    def frame_count(self) -> int | None:
+        """Frames to expect, as the source estimates; None when unknown."""
+        return self.sink.stream.frame_count if self.sink.stream else None
+
+
+def assemble(config: PipelineConfig, *, on_progress: Callable[[Report], None] | None = None) -> Pipeline:
+    """Make the stages a configuration names and connect them; nothing is opened yet.
+
+    Args:
+        config: what to connect.
+        on_progress: as ``Runner``.
+    """
+    made: dict[str, Any] = {}
+    for role in STAGES:
+        settings = getattr(config, role)
+        made[role] = stage_class(role, settings.kind)(settings)
+    source: Source = made.pop("capture")
+    sink = Watched(made["encoding"])
+    runner = Runner(
+        source,
+        [(role, sink if role == "encoding" else stage) for role, stage in made.items()],
+        capacity=config.channels.capacity,
+        policy=config.channels.policy,
+        on_progress=on_progress,
+    )
+    return Pipeline(runner, sink)

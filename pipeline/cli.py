@@ -1,0 +1,138 @@
+"""The command line's entry: finds the subcommand, and turns every error into one line and an exit code.
+
+A subcommand is a module in ``pipeline.commands`` with a click command named ``command``. Modules are imported
+only when called, so that ``lumabraid --help`` does not wait for torch.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Final
+
+import click
+
+from stages.errors import LumabraidError
+
+COMMANDS: Final[dict[str, str]] = {
+    "demo": "Fuse the packaged clip and show the result beside its input.",
+    "video": "Fuse a video of alternating exposures into one HDR-like video.",
+    "fuse": "Fuse two pictures, or two folders of pictures.",
+    "run": "Run a pipeline described in a YAML file or preset.",
+    "simulate": "Film an HDR panorama with a simulated bracketing camera.",
+    "train": "Train the network.",
+    "models": "List the packaged networks.",
+    "config": "Show, check and describe configurations.",
+    "doctor": "Try what this machine can do: devices, codecs, cameras.",
+}
+"""Short help by name, in the order of ``lumabraid --help``."""
+
+INTERRUPTED: Final = 128 + 2
+"""Exit code after SIGINT, as shells count."""
+
+
+@dataclass
+class Invocation:
+    """What the options before the subcommand said."""
+
+    debug: bool = False
+
+
+class _LazyGroup(click.Group):
+    """A group whose subcommands are modules, imported when called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        if cmd_name not in COMMANDS:
+            raise click.exceptions.NoSuchCommand(cmd_name, possibilities=COMMANDS, ctx=ctx)
+        command: click.Command = import_module(f"pipeline.commands.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Try `lumabraid demo`, then `lumabraid video clip.mp4 -o fused.mp4`.",
+)
+@click.option("--debug", is_flag=True, help="Show the full traceback of an error.")
+@click.version_option(package_name="lumabraid", message="lumabraid %(version)s")
+@click.pass_obj
+def cli(invocation: Invocation, debug: bool) -> None:
+    """Weave video whose frames alternate between a short and a long exposure into one HDR-like picture."""
+    invocation.debug = debug
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code: 0, 1 for a failure, 2 for a user's mistake, 130 for SIGINT.
+
+    Without ``arguments`` it is the whole process: if a stage that hangs is left behind, it ends here.
+    """
+    invocation = Invocation()
+    logging.basicConfig(handlers=[_WarningLines()], force=True)
+    try:
+        exit_code = _run(arguments, invocation)
+    except Exception as error:
+        if invocation.debug:
+            traceback.print_exc()
+        message, exit_code = _explain(error)
+        print("lumabraid:", " ".join(message.splitlines()), file=sys.stderr)
+    if arguments is None and any(thread.daemon for thread in threading.enumerate()):
+        sys.stdout.flush()
+        os._exit(exit_code)
+    return exit_code
+
+
+def _run(arguments: Sequence[str] | None, invocation: Invocation) -> int:
+    """Let click find and call the subcommand."""
+    try:
+        result = cli.main(args=arguments, prog_name="lumabraid", obj=invocation, standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return error.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has left. Python flushes once more on its way out, which must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+class _WarningLines(logging.Handler):
+    """What stages log, in lines like those of errors; on whatever stderr is at the moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(f"lumabraid: {record.levelname.lower()}: {record.getMessage()}", file=sys.stderr)
+
+
+def _explain(error: Exception) -> tuple[str, int]:
+    """What to tell the user, and the exit code."""
+    match error:
+        case click.UsageError(ctx=click.Context() as context):
+            return f"error: {error.format_message()} See: {context.command_path} --help", 2
+        case click.ClickException():
+            return f"error: {error.format_message()}", 2
+        case click.Abort():
+            return "interrupted", INTERRUPTED
+        case LumabraidError():
+            return f"error: {error}", error.exit_code
+        case OSError(strerror=str() as reason):
+            where = f": {error.filename}" if error.filename else ""
+            return f"error: {reason}{where}", 1
+        case _:
+            return (
+                f"error: unexpected {type(error).__name__}: {error}; "
+                "`lumabraid --debug ...` shows where, please report it",
+                1,
+            )

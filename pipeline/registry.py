@@ -1,0 +1,46 @@
+"""Which class plays which part: adding a stage is one file in ``stages`` and one line here."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Final
+
+STAGES: Final[dict[str, dict[str, str]]] = {
+    "capture": {
+        "file": "stages.capture.file:FileSource",
+        "pictures": "stages.capture.pictures:PicturesSource",
+        "simulated": "stages.capture.simulated:SimulatedSource",
+    },
+    "pairing": {
+        "brightness": "stages.pairing.brightness:BrightnessPairing",
+    },
+    "alignment": {
+        "flow": "stages.alignment.flow:FlowAlignment",
+        "none": "stages.alignment.none:NoAlignment",
+    },
+    "fusion": {
+        "lcndr": "stages.fusion.stage:LcndrFusion",
+        "passthrough": "stages.fusion.stage:PassthroughFusion",
+    },
+    "encoding": {
+        "video": "stages.encoding.video:VideoEncoder",
+        "pictures": "stages.encoding.pictures:PictureWriter",
+    },
+}
+"""Class by role, in the order frames pass, and by kind; the first kind of a role is its default."""
+
+
+def default_kind(role: str) -> str:
+    """The kind a role has when the configuration names none."""
+    return next(iter(STAGES[role]))
+
+
+def stage_class(role: str, kind: str) -> type[Any]:
+    """The class of a stage, imported now and not before, so that nobody waits for what they do not use.
+
+    Raises:
+        KeyError: no such role or kind.
+    """
+    module, name = STAGES[role][kind].split(":")
+    found: type[Any] = getattr(import_module(module), name)
+    return found

@@ -1,0 +1,170 @@
+"""Ctrl-C once finishes early, twice stops at once, in a process of its own as a user has it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pipeline
+from pipeline.interrupt import interruptible
+
+PATIENCE_S = 60.0
+
+SCRIPT = """
+import json, os, sys, threading, time
+from fractions import Fraction
+import numpy as np
+from pipeline.interrupt import interruptible
+from pipeline.runner import Runner
+from stages.frame import Frame, Planes, StreamInfo
+from stages.stage import Done, Source, Stage
+
+PLANES = Planes(np.zeros((2, 2), np.uint8), np.zeros((2, 1, 1), np.uint8))
+
+class Camera(Source):
+    index = -1
+    def open(self):
+        return StreamInfo(2, 2, 8, Fraction(1, 25))
+    def read(self):
+        time.sleep(0.005)
+        self.index += 1
+        return Frame(self.index, PLANES, self.index, Fraction(1, 25))
+    def close(self):
+        pass
+
+class File(Stage):
+    def open(self, info):
+        return info
+    def process(self, item):
+        if item.index == 3:
+            print("fusing", flush=True)
+        yield Done(item.index)
+    def flush(self):
+        print("flushing", flush=True)
+        if "hang" in sys.argv:
+            threading.Event().wait()
+        return ()
+    def close(self):
+        print("closing", flush=True)
+
+runner = Runner(Camera(), [("encoding", File())], grace_s=0.3)
+with interruptible(runner):
+    report = runner.run()
+print(json.dumps(report.to_dict()), flush=True)
+os._exit(0)
+"""
+
+
+class Child:
+    """The script in a process of its own."""
+
+    def __init__(self, *arguments: str) -> None:
+        root = str(Path(pipeline.__file__).resolve().parents[1])
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, *arguments],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": root},
+        )
+        self._last_straw = threading.Timer(PATIENCE_S, self.process.kill)
+        self._last_straw.start()
+
+    def expect(self, line: str) -> None:
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline().strip() == line
+
+    def report(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        *_, last_line = self.process.stdout
+        report: dict[str, Any] = json.loads(last_line)
+        assert self.process.wait() == 0
+        return report
+
+    def end(self) -> None:
+        self._last_straw.cancel()
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def children() -> Iterator[list[Child]]:
+    children: list[Child] = []
+    yield children
+    for child in children:
+        child.end()
+
+
+def start(children: list[Child], *arguments: str) -> Child:
+    children.append(Child(*arguments))
+    children[-1].expect("fusing")
+    return children[-1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_drains_and_flushes(children: list[Child], number: signal.Signals) -> None:
+    child = start(children)
+    child.process.send_signal(number)
+    child.expect("flushing")
+    child.expect("closing")
+    report = child.report()
+    assert report["state"] == "stopped"
+    assert report["captured"] == report["fused"] > 3
+    assert report["failed"] == 0
+
+
+def test_the_second_interrupt_gives_up_at_once(children: list[Child]) -> None:
+    child = start(children, "hang")
+    child.process.send_signal(signal.SIGINT)
+    child.expect("flushing")
+    child.process.send_signal(signal.SIGINT)
+    report = child.report()
+    assert report["state"] == "aborted"
+    assert report["stuck"] == ["encoding"]
+    assert report["captured"] == report["fused"] + report["failed"]
+
+
+class Calls:
+    """Writes down what is asked of it."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def stop(self) -> None:
+        self.calls.append("stop")
+
+    def abort(self) -> None:
+        self.calls.append("abort")
+
+
+@pytest.mark.parametrize(
+    ("signals", "calls"),
+    [
+        ([signal.SIGINT], ["stop"]),
+        ([signal.SIGINT, signal.SIGINT, signal.SIGINT], ["stop", "abort", "abort"]),
+        ([signal.SIGTERM, signal.SIGTERM], ["stop", "stop"]),
+        ([signal.SIGTERM, signal.SIGINT], ["stop", "abort"]),
+    ],
+    ids=str,
+)
+def test_only_an_interrupt_escalates(signals: list[signal.Signals], calls: list[str]) -> None:
+    target = Calls()
+    with interruptible(target):
+        for number in signals:
+            signal.raise_signal(number)
+    assert target.calls == calls
+
+
+def test_the_handlers_of_before_come_back() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(ZeroDivisionError), interruptible(Calls()):
+        raise ZeroDivisionError
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
