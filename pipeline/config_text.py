@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import textwrap
 from collections.abc import Iterator
 from typing import Any, Final
@@ -9,7 +10,7 @@ from typing import Any, Final
 import yaml
 
 from pipeline.config import PipelineConfig, config_model
-from pipeline.registry import STAGES
+from pipeline.registry import STAGES, default_kind, stage_class
 
 _COMMENT_WIDTH: Final = 100
 
@@ -23,7 +24,15 @@ def to_yaml(config: PipelineConfig) -> str:
 def json_schema() -> dict[str, Any]:
     """JSON schema (draft 2020-12) of a configuration with every kind of stage, for editors."""
     schema = config_model({role: list(kinds) for role, kinds in STAGES.items()}).model_json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    required = [role for role in STAGES if _needs_settings(role)]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "required": required}
+
+
+def _needs_settings(role: str) -> bool:
+    """Whether a configuration cannot leave this role's section out."""
+    settings = dataclasses.fields(stage_class(role, default_kind(role)).Config)
+    missing = dataclasses.MISSING
+    return any(setting.default is missing and setting.default_factory is missing for setting in settings)
 
 
 def _lines(settings: dict[str, Any], schema: dict[str, Any], definitions: dict[str, Any], indent: str) -> Iterator[str]:

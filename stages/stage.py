@@ -42,8 +42,6 @@ class Source(ABC):
 
     Config: ClassVar[type[Any]]
     """Frozen dataclass of settings; the constructor takes one."""
-    live: ClassVar[bool] = False
-    """True when frames come at their own pace and are lost if nobody takes them."""
 
     @abstractmethod
     def open(self) -> StreamInfo:

@@ -115,7 +115,7 @@ class SimulatedConfig:
     def rate(self) -> Fraction:
         """Frames per second, exactly."""
         ntsc = Fraction(1000 * round(self.frame_rate * 1.001), 1001)
-        if not self.frame_rate.is_integer() and abs(ntsc - Fraction(self.frame_rate)) < _NTSC_ROUNDING:
+        if not float(self.frame_rate).is_integer() and abs(ntsc - Fraction(self.frame_rate)) < _NTSC_ROUNDING:
             return ntsc
         return Fraction(self.frame_rate).limit_denominator(1000)
 

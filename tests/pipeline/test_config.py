@@ -144,6 +144,7 @@ def test_the_misspelt_key_is_told_before_the_one_it_leaves_missing(tmp_path: Pat
         ("a: [1\nb: 2\n", "not valid YAML"),
         ("- just\n- a list\n", "expected 'key: value' lines, found a list"),
         ("words", "expected 'key: value' lines, found 'words'"),
+        ("[a]: b", "not valid YAML: found unhashable key"),
         ("a: !!python/object/apply:os.system [ls]", "not valid YAML"),
     ],
 )
@@ -180,6 +181,7 @@ def test_the_schema_describes_every_kind_of_every_role() -> None:
         node["properties"]["kind"]["const"] for node in definitions.values() if "kind" in node.get("properties", {})
     }
     assert kinds == {kind for known in STAGES.values() for kind in known}
+    assert schema["required"] == ["capture", "encoding"]
     assert set(PipelineConfig.model_fields) == set(schema["properties"])
 
 
