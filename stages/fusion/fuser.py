@@ -43,7 +43,8 @@ class Fuser:
     """
 
     def __init__(self, network: LCNDR, mode: Mode, device: torch.device) -> None:
-        self._network = network.to(device).eval()
+        # Measured on CPUs: convolutions of few channels take about half the time with channels last.
+        self._network = network.to(device, memory_format=torch.channels_last).eval()
         self._working_side = STREAM_WORKING_SIDE if mode == "stream" else None
         self._device = device
 
