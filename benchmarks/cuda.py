@@ -2,8 +2,8 @@
 
     python -m benchmarks.cuda
 
-Needs torch and numpy alone. Ends with exit code 1 where the GPU's pictures differ from the CPU's by more than 1/255 in the
-mean or 4/255 at any pixel.
+Needs torch and numpy alone. Ends with exit code 1 where the GPU's pictures differ from the CPU's by more than 1/255 in
+the mean or 4/255 at any pixel.
 """
 
 from __future__ import annotations
@@ -37,8 +37,10 @@ def picture(width: int, height: int, *, seed: int, brightness: float) -> Planes:
 
 def parity(name: str, mode: Literal["full", "stream"]) -> bool:
     """Print the largest and mean difference between the devices; True within the limits."""
-    pair = [picture(*PARITY_SIZE, seed=1, brightness=brightness) for brightness in (0.25, 1.2)]
-    results = [Fuser(load_model(name), mode, torch.device(device)).fuse(*pair, BT709) for device in ("cpu", "cuda")]
+    under, over = (picture(*PARITY_SIZE, seed=1, brightness=brightness) for brightness in (0.25, 1.2))
+    results = [
+        Fuser(load_model(name), mode, torch.device(device)).fuse(under, over, BT709) for device in ("cpu", "cuda")
+    ]
     cpu, cuda = (np.concatenate([planes.luma.ravel(), planes.chroma.ravel()]).astype(float) for planes in results)
     difference = np.abs(cpu - cuda)
     agrees = bool(difference.mean() <= MEAN_LIMIT and difference.max() <= MAX_LIMIT)
@@ -52,15 +54,14 @@ def parity(name: str, mode: Literal["full", "stream"]) -> bool:
 def measure(name: str, mode: Literal["full", "stream"], width: int, height: int) -> None:
     """Print the network's time by events, the whole call's time, and peak memory."""
     device = torch.device("cuda")
-    network = load_model(name).to(device, memory_format=torch.channels_last)
-    fuser = Fuser(network, mode, device)
-    pair = [picture(width, height, seed=seed, brightness=brightness) for seed, brightness in ((1, 0.25), (1, 1.2))]
+    fuser = Fuser(load_model(name), mode, device)
+    under, over = (picture(width, height, seed=1, brightness=brightness) for brightness in (0.25, 1.2))
     torch.cuda.reset_peak_memory_stats()
     times_ms = []
     for repeat in range(WARM_UP + REPEATS):
         begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         begin.record()
-        fuser.fuse(*pair, BT709)
+        fuser.fuse(under, over, BT709)
         end.record()
         end.synchronize()
         if repeat >= WARM_UP:
