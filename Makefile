@@ -1,5 +1,6 @@
 # make demo   fuse the packaged clip and say where the result lies
 # make test   lint, types and tests
+# make bench  what the pipeline itself costs, in time and memory
 # Both set up what they need in $(VENV), from constraints.txt.
 
 PYTHON ?= python3
@@ -26,6 +27,7 @@ tests: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.overhead
+	$(BIN)/python -m benchmarks.memory
 
 $(VENV)/.runtime: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
