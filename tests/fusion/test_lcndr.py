@@ -58,8 +58,9 @@ def test_every_module_learns() -> None:
     torch.nn.init.normal_(network.erm.refine[-1].weight, std=0.1)
     under, over = pair(64, 64)
     (1 - MefSsim(torch.cat([under, over], dim=1))(network(under, over))).mean().backward()
-    idle = [name for name, weight in network.named_parameters() if weight.grad is None or not weight.grad.any()]
-    assert not idle
+    idle = {name for name, weight in network.named_parameters() if weight.grad is None or not weight.grad.any()}
+    # Both exposures' logits hold this bias, and only their difference counts.
+    assert idle <= {"sam.weigh.2.bias"}
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
