@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.config import PipelineConfig
 from pipeline.registry import STAGES, stage_class
@@ -13,6 +13,9 @@ from pipeline.report import Report
 from pipeline.runner import Runner
 from stages.frame import FusedFrame, StreamInfo
 from stages.stage import Done, Dropped, Source, Stage
+
+if TYPE_CHECKING:
+    from stages.publishing.zeromq import ZeroMqPublisher
 
 _STEPS_PER_STOP: Final = 100
 """Ratios are counted in hundredths of a stop, so that the tally does not grow with the stream."""
@@ -70,6 +73,8 @@ class Pipeline:
 
     runner: Runner
     sink: Watched
+    publisher: ZeroMqPublisher | None
+    """Where the configuration has one."""
 
     @property
     def frame_count(self) -> int | None:
@@ -87,7 +92,8 @@ def assemble(config: PipelineConfig, *, on_progress: Callable[[Report], None] | 
     made: dict[str, Any] = {}
     for role in STAGES:
         settings = getattr(config, role)
-        made[role] = stage_class(role, settings.kind)(settings)
+        if settings is not None:
+            made[role] = stage_class(role, settings.kind)(settings)
     source: Source = made.pop("capture")
     sink = Watched(made["encoding"])
     runner = Runner(
@@ -97,4 +103,4 @@ def assemble(config: PipelineConfig, *, on_progress: Callable[[Report], None] | 
         policy=config.channels.policy,
         on_progress=on_progress,
     )
-    return Pipeline(runner, sink)
+    return Pipeline(runner, sink, made.get("publishing"))

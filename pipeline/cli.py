@@ -25,6 +25,9 @@ COMMANDS: Final[dict[str, str]] = {
     "video": "Fuse a video of alternating exposures into one HDR-like video.",
     "fuse": "Fuse two pictures, or two folders of pictures.",
     "run": "Run a pipeline described in a YAML file or preset.",
+    "subscribe": "Receive a published stream: count, measure or save its frames.",
+    "replay": "Publish a recorded video at its own pace.",
+    "keys": "Make the keys that protect a published stream.",
     "simulate": "Film an HDR panorama with a simulated bracketing camera.",
     "train": "Train the network.",
     "models": "List the packaged networks.",
@@ -80,7 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Without ``arguments`` it is the whole process: if a stage that hangs is left behind, it ends here.
     """
     invocation = Invocation()
-    logging.basicConfig(handlers=[_WarningLines()], force=True)
+    logging.basicConfig(handlers=[_LogLines()], force=True)
+    logging.getLogger("stages").setLevel(logging.INFO)
     try:
         exit_code = _run(arguments, invocation)
     except Exception as error:
@@ -109,11 +113,12 @@ def _run(arguments: Sequence[str] | None, invocation: Invocation) -> int:
     return result if isinstance(result, int) else 0
 
 
-class _WarningLines(logging.Handler):
+class _LogLines(logging.Handler):
     """What stages log, in lines like those of errors; on whatever stderr is at the moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(f"lumabraid: {record.levelname.lower()}: {record.getMessage()}", file=sys.stderr)
+        level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
+        print(f"lumabraid: {level}{record.getMessage()}", file=sys.stderr)
 
 
 def _explain(error: Exception) -> tuple[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pipeline.channel import Policy
 from pipeline.config_file import Settings, apply_overrides, did_you_mean, read_settings
 from pipeline.config_problems import first_problem
-from pipeline.registry import STAGES, default_kind, stage_class
+from pipeline.registry import OPTIONAL_ROLES, STAGES, default_kind, stage_class
 from stages.errors import ConfigError
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -42,12 +42,16 @@ class PipelineConfig(BaseModel):
     """How the neighbour is brought onto a frame's pixels."""
     fusion: Any
     """How two exposures become one picture."""
+    publishing: Any = None
+    """How other programs get the fused frames while the pipeline runs; null = not at all."""
     encoding: Any
-    """Where the fused frames go."""
+    """Which file the fused frames go to; may be left out where they are published."""
     channels: ChannelConfig = ChannelConfig()
     """The channels between stages."""
     report: Path | None = None
     """JSON file for the account of the run; null = none."""
+    metrics: Annotated[str, Field(pattern=r"^.+:\d{1,5}$")] | None = None
+    """HOST:PORT to serve Prometheus metrics at while the pipeline runs, such as 127.0.0.1:9090; null = none."""
 
 
 def load_config(name_or_path: str, overrides: Iterable[str] = ()) -> PipelineConfig:
@@ -69,9 +73,12 @@ def validate(settings: Settings) -> PipelineConfig:
         ConfigError: as ``load_config``.
     """
     sections = dict(settings)
-    for role in STAGES:
+    if sections.get("publishing") is not None and sections.get("encoding") is None:
+        sections["encoding"] = {"kind": "none"}
+    roles = [role for role in STAGES if role not in OPTIONAL_ROLES or sections.get(role) is not None]
+    for role in roles:
         sections[role] = _with_kind(role, sections.get(role))
-    model = config_model({role: [sections[role]["kind"]] for role in STAGES})
+    model = config_model({role: [sections[role]["kind"]] for role in roles})
     return _validated(model, sections)
 
 
@@ -111,11 +118,14 @@ def _validated(model: type[_Model], settings: Settings) -> _Model:
         raise _SettingsError(first_problem(error, model)) from None
 
 
-def config_model(kinds: Mapping[str, Iterable[str]]) -> type[PipelineConfig]:
-    """``PipelineConfig`` with each role's section narrowed to the settings of these kinds."""
+def config_model(kinds: Mapping[str, Iterable[str]], *, optional: Collection[str] = ()) -> type[PipelineConfig]:
+    """``PipelineConfig`` with each role's section narrowed to the settings of these kinds, or null if ``optional``."""
     fields: dict[str, Any] = {}
     for role, names in kinds.items():
         configs = tuple(stage_class(role, kind).Config for kind in names)
         description = PipelineConfig.model_fields[role].description
-        fields[role] = (Union[configs], Field(description=description))  # noqa: UP007 - built at run time
+        if role in optional:
+            fields[role] = (Union[(*configs, None)], Field(default=None, description=description))
+        else:
+            fields[role] = (Union[configs], Field(description=description))  # noqa: UP007 - built at run time
     return create_model("PipelineConfig", __base__=PipelineConfig, **fields)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import yaml
 
 from pipeline.config import PipelineConfig, config_model
-from pipeline.registry import STAGES, default_kind, stage_class
+from pipeline.registry import OPTIONAL_ROLES, STAGES, default_kind, stage_class
 
 _COMMENT_WIDTH: Final = 100
 
@@ -23,9 +23,15 @@ def to_yaml(config: PipelineConfig) -> str:
 
 def json_schema() -> dict[str, Any]:
     """JSON schema (draft 2020-12) of a configuration with every kind of stage, for editors."""
-    schema = config_model({role: list(kinds) for role, kinds in STAGES.items()}).model_json_schema()
-    required = [role for role in STAGES if _needs_settings(role)]
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "required": required}
+    kinds = {role: list(known) for role, known in STAGES.items()}
+    schema = config_model(kinds, optional=OPTIONAL_ROLES).model_json_schema()
+    required = [role for role in STAGES if _needs_settings(role) and role != "encoding"]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "required": required,
+        "anyOf": [{"required": ["encoding"]}, {"required": ["publishing"]}],
+    }
 
 
 def _needs_settings(role: str) -> bool:

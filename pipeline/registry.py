@@ -22,12 +22,19 @@ STAGES: Final[dict[str, dict[str, str]]] = {
         "lcndr": "stages.fusion.stage:LcndrFusion",
         "passthrough": "stages.fusion.stage:PassthroughFusion",
     },
+    "publishing": {
+        "zeromq": "stages.publishing.zeromq:ZeroMqPublisher",
+    },
     "encoding": {
         "video": "stages.encoding.video:VideoEncoder",
         "pictures": "stages.encoding.pictures:PictureWriter",
+        "none": "stages.encoding.none:NoOutput",
     },
 }
 """Class by role, in the order frames pass, and by kind; the first kind of a role is its default."""
+
+OPTIONAL_ROLES: Final = frozenset({"publishing"})
+"""Roles that nobody plays unless the configuration has a section for them."""
 
 
 def default_kind(role: str) -> str:

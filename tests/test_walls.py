@@ -16,6 +16,8 @@ ROOT = Path(__file__).parent.parent
 SHARED = {"stages", "stages.frame", "stages.stage", "stages.errors", "stages.color"}
 STAGE_FOLDERS = sorted(path.parent.name for path in ROOT.glob("stages/*/__init__.py"))
 STANDARD_LIBRARY = sys.stdlib_module_names
+CLIENT = {"lumabraid": ["lumabraid-client"]}
+"""The client's own distribution by import name; where it is installed in place, its metadata does not tell."""
 
 
 def modules(folder: str) -> list[Path]:
@@ -56,6 +58,28 @@ def test_a_stage_knows_only_itself_and_the_shared_modules(folder: str) -> None:
     assert crossings(modules(f"stages/{folder}"), {*SHARED, f"stages.{folder}"}) == []
 
 
+@pytest.mark.parametrize("folder", [folder for folder in STAGE_FOLDERS if folder != "publishing"])
+def test_of_the_stages_only_publishing_speaks_the_wire_format(folder: str) -> None:
+    speakers = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in modules(f"stages/{folder}")
+        for name in imports(path)
+        if name.split(".")[0] in {"lumabraid", "zmq"}
+    ]
+    assert speakers == []
+
+
+def test_the_client_knows_nothing_of_the_application() -> None:
+    needed = {*STANDARD_LIBRARY, "lumabraid", "numpy", "zmq", "msgspec"}
+    strangers = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in modules("client")
+        for name in imports(path)
+        if name.split(".")[0] not in needed
+    ]
+    assert strangers == []
+
+
 def test_the_network_needs_only_torch_and_numpy() -> None:
     # stages.color is shared, but needs OpenCV.
     rooms = ("stages", "stages.frame", "stages.stage", "stages.errors", "stages.fusion")
@@ -88,14 +112,15 @@ def test_the_network_imports_where_nothing_else_is_installed() -> None:
 
 def test_only_declared_dependencies_are_imported() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = {dependency.split(">")[0].split("<")[0].split("=")[0] for dependency in project["dependencies"]}
-    distributions = packages_distributions()
+    dependencies = [*project["dependencies"], *project["optional-dependencies"]["metrics"]]
+    declared = {dependency.split(">")[0].split("<")[0].split("=")[0] for dependency in dependencies}
+    distributions = {**packages_distributions(), **CLIENT}
     undeclared = [
         f"{path.relative_to(ROOT)}: {name}"
         for room in ("pipeline", "stages", "configs")
         for path in modules(room)
         for name in imports(path)
         if (top := name.split(".")[0]) not in {*STANDARD_LIBRARY, "pipeline", "stages", "configs"}
-        if not {found.lower() for found in distributions.get(top, [])} & declared
+        if not {found.lower().replace("_", "-") for found in distributions.get(top, [])} & declared
     ]
     assert undeclared == []

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import click
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 overrides = click.option(
     "--set",
@@ -11,6 +17,7 @@ overrides = click.option(
     multiple=True,
     help="Change any setting, such as channels.capacity=8; `lumabraid config show offline` lists them. Repeatable.",
 )
+stats = click.option("--stats", is_flag=True, help="Print the account as a line of JSON every second and at the end.")
 model = click.option("--model", metavar="NAME", help="Network; `lumabraid models` lists them.")
 mode = click.option(
     "--mode",
@@ -22,3 +29,28 @@ device = click.option(
     type=click.Choice(["auto", "cpu", "cuda"]),
     help="auto (default): a GPU where there is one.",
 )
+
+
+def publishing(command: _Command) -> _Command:
+    """--publish, --keys and --insecure; ``publishing_overrides`` makes settings of them."""
+    for option in (
+        click.option("--insecure", is_flag=True, help="Let other machines subscribe without keys."),
+        click.option("--keys", metavar="DIR", help="Keys of the publisher and its readers: `lumabraid keys new DIR`."),
+        click.option(
+            "--publish",
+            metavar="ADDRESS",
+            help="Publish the frames at tcp://HOST:PORT or ipc://PATH, such as tcp://127.0.0.1:5555.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def publishing_overrides(publish: str | None, keys: str | None, insecure: bool) -> list[str]:
+    """The same as ``--set`` would say it."""
+    if publish is None:
+        if keys is not None or insecure:
+            raise click.UsageError("--keys and --insecure need --publish.")
+        return []
+    given = {"address": publish, "keys": keys, "insecure": insecure or None}
+    return [f"publishing.{key}={json.dumps(value)}" for key, value in given.items() if value is not None]

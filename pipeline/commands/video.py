@@ -24,9 +24,7 @@ Examples:
   lumabraid video -o fused.mp4 -- -name-with-a-dash.mp4""",
 )
 @click.argument("source", metavar="INPUT")
-@click.option(
-    "-o", "--output", metavar="OUTPUT", required=True, help="Video file, folder, or pattern such as out/%05d.png."
-)
+@click.option("-o", "--output", metavar="OUTPUT", help="Video file, folder, or pattern such as out/%05d.png.")
 @options.model
 @options.mode
 @options.device
@@ -37,24 +35,30 @@ Examples:
 @click.option(
     "--report", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the account as JSON."
 )
+@options.publishing
+@options.stats
 @options.overrides
 def command(
     source: str,
-    output: str,
+    output: str | None,
     model: str | None,
     mode: str | None,
     device: str | None,
     codec: str | None,
     crf: int | None,
     report: Path | None,
+    publish: str | None,
+    keys: str | None,
+    insecure: bool,
+    stats: bool,
     overrides: tuple[str, ...],
 ) -> None:
     """Fuse a video whose frames alternate between a short and a long exposure.
 
     INPUT is a video file, a URL, a folder of pictures, or a pattern of them; pictures count as 25 a second, which
     `--set capture.frame_rate=30` changes. Every frame gets a fused one with the same time stamp; sound, subtitles,
-    chapters and tags are carried over. OUTPUT appears under its name when it is complete. Ctrl-C finishes what was
-    read until then; a second one stops at once.
+    chapters and tags are carried over. OUTPUT appears under its name when it is complete; with --publish it may be
+    left out. Ctrl-C finishes what was read until then; a second one stops at once.
 
     Everything else is set as in the preset `offline`; `lumabraid config show offline` prints it.
     """
@@ -62,13 +66,20 @@ def command(
     from pipeline.config_file import apply_overrides, read_settings
     from pipeline.execute import execute
 
+    published = options.publishing_overrides(publish, keys, insecure)
+    if output is None and not published:
+        raise click.UsageError("Missing option '-o' / '--output'.")
     settings = read_settings("offline")
     _merge(settings["fusion"], model=model, mode=mode, device=device)
     settings["capture"] = {"kind": _capture_kind(source), "input": source}
-    settings["encoding"] = {"kind": _encoding_kind(output), "output": output}
+    settings["encoding"] = {"kind": "none"} if output is None else {"kind": _encoding_kind(output), "output": output}
     _merge(settings["encoding"], codec=codec, crf=crf)
     _merge(settings, report=report)
-    execute(validate(apply_overrides(settings, overrides)), title=Path(source.partition("?")[0]).name)
+    execute(
+        validate(apply_overrides(settings, [*published, *overrides])),
+        title=Path(source.partition("?")[0]).name,
+        stats=stats,
+    )
 
 
 def _merge(section: dict[str, Any], **given: object) -> None:

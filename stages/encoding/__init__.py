@@ -1,1 +1,1 @@
-"""Writes fused frames: video containers and picture sequences."""
+"""Writes fused frames: video containers and picture sequences, or nothing."""

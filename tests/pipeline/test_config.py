@@ -11,7 +11,7 @@ import pytest
 from pipeline.config import PipelineConfig, load_config
 from pipeline.config_file import parse_settings, preset_names
 from pipeline.config_text import json_schema, to_yaml
-from pipeline.registry import STAGES, default_kind, stage_class
+from pipeline.registry import OPTIONAL_ROLES, STAGES, default_kind, stage_class
 from stages.errors import ConfigError
 
 MINIMAL = "capture: {input: clip.mp4}\nencoding: {output: fused.mp4}\n"
@@ -42,9 +42,27 @@ def test_a_file_needs_only_what_has_no_default(minimal: str) -> None:
 
 def test_each_section_is_the_settings_class_of_its_stage(minimal: str) -> None:
     config = load_config(minimal)
-    for role in STAGES:
+    for role in set(STAGES) - OPTIONAL_ROLES:
         section = getattr(config, role)
         assert isinstance(section, stage_class(role, section.kind).Config)
+
+
+def test_nothing_is_published_unless_there_is_a_section_for_it(minimal: str) -> None:
+    assert load_config(minimal).publishing is None
+    assert load_config(minimal, ["publishing={}"]).publishing.address == "tcp://127.0.0.1:5555"
+    assert load_config(minimal, ["publishing.address=ipc:///tmp/fused"]).publishing.kind == "zeromq"
+    assert load_config(minimal, ["publishing={}", "publishing=null"]).publishing is None
+
+
+def test_what_is_published_needs_no_file(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("capture: {input: clip.mp4}\n", encoding="utf-8")
+    assert problem(str(file)).endswith("encoding.output: required, but not set")
+    config = load_config(str(file), ["publishing={}"])
+    assert config.encoding.kind == "none"
+    shown = tmp_path / "shown.yaml"
+    shown.write_text(to_yaml(config), encoding="utf-8")
+    assert load_config(str(shown)).model_dump() == config.model_dump()
 
 
 def test_every_stage_in_the_registry_can_be_loaded_and_names_its_kind() -> None:
@@ -100,6 +118,9 @@ def test_overriding_with_the_same_kind_keeps_the_section(minimal: str) -> None:
         ("fusion.mode=fast", "fusion.mode: 'fast' is not one of full, stream"),
         ("capture=clip.mp4", "capture: expected a section of 'key: value' lines, got 'clip.mp4'"),
         ("capture.kind=[file]", "capture.kind: ['file'] is not one of"),
+        ("publishing.adress=x", "publishing.adress: unknown setting; did you mean 'address'?"),
+        ("publishing.address=tcp://*:5555", "publishing.address 'tcp://*:5555' can be reached from other machines: "),
+        ("publishing.encodings=[jpg]", "publishing.encodings.0: 'jpg' is not one of yuv420p, yuv420p10le, bgr8, jpeg"),
     ],
 )
 def test_a_wrong_setting_is_named_with_what_is_allowed(minimal: str, override: str, said: str) -> None:
@@ -181,7 +202,9 @@ def test_the_schema_describes_every_kind_of_every_role() -> None:
         node["properties"]["kind"]["const"] for node in definitions.values() if "kind" in node.get("properties", {})
     }
     assert kinds == {kind for known in STAGES.values() for kind in known}
-    assert schema["required"] == ["capture", "encoding"]
+    assert schema["required"] == ["capture"]
+    assert schema["anyOf"] == [{"required": ["encoding"]}, {"required": ["publishing"]}]
+    assert {"type": "null"} in schema["properties"]["publishing"]["anyOf"]
     assert set(PipelineConfig.model_fields) == set(schema["properties"])
 
 
@@ -196,4 +219,4 @@ def test_every_setting_in_the_schema_is_described() -> None:
 
 
 def test_the_first_kind_of_a_role_is_its_default() -> None:
-    assert [default_kind(role) for role in STAGES] == ["file", "brightness", "flow", "lcndr", "video"]
+    assert [default_kind(role) for role in STAGES] == ["file", "brightness", "flow", "lcndr", "zeromq", "video"]

@@ -1,0 +1,92 @@
+"""``lumabraid subscribe``: the other end of ``--publish``."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command(
+    name="subscribe",
+    epilog="""\b
+Examples:
+  lumabraid subscribe tcp://127.0.0.1:5555
+  lumabraid subscribe tcp://127.0.0.1:5555 --topic fused/jpeg --count 100 --stats
+  lumabraid subscribe tcp://127.0.0.1:5555 --save seen.mp4
+  lumabraid subscribe tcp://HOST:5555 --publisher-key publisher.key --key robot.key_secret""",
+)
+@click.argument("address", metavar="ADDRESS")
+@click.option(
+    "--topic", metavar="TOPIC", default="fused/yuv420p", show_default=True, help="fused/ENCODING, as published there."
+)
+@click.option("--count", type=click.IntRange(min=1), metavar="N", help="Stop after so many frames.")
+@click.option("--save", "output", metavar="FILE", help="Write what arrives as a video; needs a YUV topic.")
+@click.option("--stats", is_flag=True, help="Print the account as a line of JSON every second.")
+@click.option("--publisher-key", metavar="FILE", help="The publisher's .key file, where it wants keys.")
+@click.option("--key", metavar="FILE", help="This reader's .key_secret file; needs --publisher-key.")
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    default=10.0,
+    show_default=True,
+    help="How long to wait for a frame.",
+)
+def command(
+    address: str,
+    topic: str,
+    count: int | None,
+    output: str | None,
+    stats: bool,
+    publisher_key: str | None,
+    key: str | None,
+    timeout_s: float,
+) -> None:
+    """Receive a published stream until it ends, and say what arrived.
+
+    Every second a line tells frames per second, their age since capture, and how many were lost. Only the newest frame
+    is taken, as a robot would; with --save, or a video topic, all that arrive.
+    """
+    import contextlib
+    import dataclasses
+    import json
+
+    import lumabraid
+
+    from pipeline.client_errors import client_errors
+    from pipeline.interrupt import interruptible
+    from pipeline.saving import Saving
+    from pipeline.subscription import Reception, Subscription
+
+    if output is not None and not topic.endswith(("/yuv420p", "/yuv420p10le")):
+        raise click.UsageError(f"--save needs a topic of raw YUV, such as fused/yuv420p, not {topic}.")
+    if key is not None and publisher_key is None:
+        raise click.UsageError("--key needs --publisher-key.")
+
+    def show(reception: Reception) -> None:
+        account = dataclasses.asdict(reception)
+        click.echo(json.dumps(account) if stats else _line(account))
+
+    every = output is not None or topic.endswith(("/h264", "/h265"))
+    with (
+        client_errors(),
+        contextlib.nullcontext() if output is None else Saving(output) as saving,
+        lumabraid.Subscriber(
+            address,
+            topic=topic,
+            policy="every" if every else "latest",
+            server_key=publisher_key,
+            keys=key,
+            stop_at_end=True,
+        ) as subscriber,
+    ):
+        subscription = Subscription(subscriber, count=count, timeout_s=timeout_s, saving=saving, on_report=show)
+        with interruptible(subscription):
+            show(subscription.run())
+
+
+def _line(account: dict[str, float | None]) -> str:
+    """For a person."""
+    age = "" if account["age_p50_ms"] is None else f", age {account['age_p50_ms']:g} ms (p99 {account['age_p99_ms']:g})"
+    troubles = [f"{account[name]} {name}" for name in ("skipped", "lost", "restarts", "malformed") if account[name]]
+    return ", ".join([f"{account['frames']} frames, {account['fps']:g} fps{age}", *troubles])

@@ -1,0 +1,87 @@
+"""Received frames into a video file."""
+
+from __future__ import annotations
+
+import logging
+from fractions import Fraction
+from typing import Any, Self
+
+import lumabraid
+import numpy as np
+
+from pipeline.config import validate_section
+from stages.encoding.video import VideoEncoder
+from stages.frame import ColorRange, ColorTags, FusedFrame, Planes, StreamInfo
+
+_log = logging.getLogger("stages.subscription")
+
+
+class Saving:
+    """Writes one stream to one file, which is begun with the first frame and complete at the end of the block."""
+
+    def __init__(self, output: str) -> None:
+        """``output``: the file.
+
+        Raises:
+            ConfigError: no container has this name's extension.
+        """
+        self._encoder = VideoEncoder(validate_section("encoding", {"kind": "video", "output": output}))
+        self._output = output
+        self._stream: str | None = None
+
+    def write(self, frame: lumabraid.Frame, status: lumabraid.Status | None) -> bool:
+        """Append a frame; False when it is of another stream than the first, which ends the file.
+
+        Raises:
+            ConfigError: the output cannot be written there.
+            EncodeError: the encoder refuses.
+        """
+        fused = _fused(frame)
+        if self._stream is None:
+            self._encoder.open(_info(fused, status))
+            self._stream = frame.header.stream
+        if frame.header.stream != self._stream:
+            _log.warning("the publisher was restarted: %s ends here", self._output)
+            return False
+        for _ in self._encoder.process(fused):
+            pass
+        return True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        """Complete the file; after an error, leave what was written under the partial name."""
+        try:
+            if kind is None:
+                for _ in self._encoder.flush():
+                    pass
+        finally:
+            self._encoder.close()
+
+
+def _info(frame: FusedFrame, status: lumabraid.Status | None) -> StreamInfo:
+    rate = None if status is None or status.frame_rate is None else Fraction(*status.frame_rate)
+    planes = frame.planes
+    return StreamInfo(
+        planes.width, planes.height, planes.bit_depth, frame.time_base, frame_rate=rate, color=frame.color
+    )
+
+
+def _fused(frame: lumabraid.Frame) -> FusedFrame:
+    """The received frame as the encoder takes it; its memory is ZeroMQ's own."""
+    header, color = frame.header, frame.header.color
+    luma: Any = np.ascontiguousarray(frame.luma)
+    chroma: Any = np.stack(frame.chroma)
+    return FusedFrame(
+        index=header.index,
+        planes=Planes(luma, chroma, 10 if header.encoding == "yuv420p10le" else 8),
+        pts=header.pts,
+        time_base=Fraction(*header.time_base),
+        duration=0,
+        color=ColorTags(color.matrix, ColorRange(color.range), color.primaries, color.transfer),
+        sources=(header.index, header.index),
+        ratio_stops=header.ratio_stops or 0.0,
+        captured_ns=header.captured_ns,
+        fused_ns=header.fused_ns,
+    )

@@ -1,0 +1,1 @@
+"""Publishing: the fused stream for other programs, over ZeroMQ."""

@@ -1,0 +1,74 @@
+"""A fused frame in the forms that several topics start from, each made once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+
+from stages.frame import FusedFrame, PixelArray, Planes
+from stages.publishing.buffers import Buffer, BufferRing
+
+# swscale has one number for both flavours of BT.601.
+_SWSCALE_MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}
+_LIMITED, _FULL = 1, 2
+
+
+class Picture:
+    """One fused frame; lives in the sender's thread."""
+
+    def __init__(self, frame: FusedFrame, ring: BufferRing, reformatter: VideoReformatter) -> None:
+        """``ring`` holds what is computed for sending; the reformatter is reused from frame to frame."""
+        self.frame = frame
+        self._ring = ring
+        self._reformatter = reformatter
+
+    @cached_property
+    def eight_bit(self) -> Planes:
+        """The planes in 8 bit; those of a 10-bit frame are rounded."""
+        planes = self.frame.planes
+        if planes.bit_depth == 8:
+            return planes
+        return Planes(_rounded(planes.luma), _rounded(planes.chroma))
+
+    @cached_property
+    def bgr(self) -> Buffer:
+        """Height x width x 3 bytes, full range, by the matrix and range of the colour tags."""
+        planes, color = self.eight_bit, self.frame.color
+        matrix = _SWSCALE_MATRICES.get(color.matrix, 1 if planes.height >= 720 else 5)
+        converted = self._reformatter.reformat(
+            self.video_frame(planes.width, planes.height),
+            format="bgr24",
+            src_colorspace=matrix,
+            dst_colorspace=matrix,
+            src_color_range=_FULL if color.is_full_range else _LIMITED,
+            dst_color_range=_FULL,
+            threads=1,
+        )
+        row_bytes = planes.width * 3
+        rows = np.frombuffer(memoryview(converted.planes[0]), np.uint8).reshape(planes.height, -1)
+        buffer = self._ring.take(planes.height * row_bytes)
+        np.copyto(buffer.pixels.reshape(planes.height, row_bytes), rows[:, :row_bytes])
+        return buffer
+
+    def video_frame(self, width: int, height: int) -> VideoFrame:
+        """The 8-bit planes for FFmpeg, repeated at the right and lower edge up to this size."""
+        frame = VideoFrame(width, height, "yuv420p")
+        planes = self.eight_bit
+        # VideoFrame.from_ndarray would hold the GIL for the whole copy.
+        for target, pixels in zip(frame.planes, (planes.luma, *planes.chroma), strict=True):
+            rows = np.frombuffer(memoryview(target), np.uint8).reshape(-1, target.line_size)
+            rows = rows[: target.height, : target.width]
+            seen_height, seen_width = pixels.shape
+            np.copyto(rows[:seen_height, :seen_width], pixels)
+            rows[:seen_height, seen_width:] = rows[:seen_height, seen_width - 1 : seen_width]
+            rows[seen_height:] = rows[seen_height - 1]
+        return frame
+
+
+def _rounded(pixels: PixelArray) -> PixelArray:
+    """10 bit to 8."""
+    rounded: PixelArray = np.minimum((pixels + 2) >> 2, 255).astype(np.uint8)
+    return rounded
