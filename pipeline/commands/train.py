@@ -40,6 +40,13 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Keep the maps whose names begin so for validation. Repeatable. [default: every fifth place]",
 )
+@click.option(
+    "--validation-pairs",
+    type=click.IntRange(1),
+    default=48,
+    show_default=True,
+    help="Pairs of the held-out maps that tell which weights are best.",
+)
 @options.device
 def command(
     maps: Path,
@@ -51,6 +58,7 @@ def command(
     learning_rate: float,
     seed: int,
     hold_out: tuple[str, ...],
+    validation_pairs: int,
     device: DeviceName | None,
 ) -> None:
     """Train LCNDR on a folder of equirectangular radiance maps (.hdr).
@@ -74,6 +82,7 @@ def command(
         learning_rate=learning_rate,
         seed=seed,
         hold_out=hold_out,
+        validation_pairs=validation_pairs,
     )
     first_step = None
     with progress(f"train {name}") as bar:
