@@ -41,6 +41,10 @@ class TrainingRun:
     """Beginnings of names of maps kept for validation."""
     validation_pairs: int = 48
     """Pairs of the held-out maps that tell which weights are best."""
+    license: str = "unspecified"
+    """Of the weights, as the maps' licences allow."""
+    origin: str = "unspecified"
+    """Of the maps, for the model card."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,8 @@ def run_training(
     model.load_state_dict(best)
     scores = {run.name: validate(model, validation, device=device), **_baselines(validation)}
     path = run.output / f"{run.name}.safetensors"
-    weights.save(path, best, {"architecture": "lcndr", "name": run.name, "license": "CC0-1.0"})
+    description = f"LCNDR, trained on {len(training_maps)} radiance maps"
+    weights.save(path, best, {"name": run.name, "license": run.license, "description": description})
     card = run.output / f"{run.name}.md"
     card.write_text(_model_card(run, model, training_maps, validation_maps, scores, command), encoding="utf-8")
     return TrainingResult(path, card, scores)
@@ -136,15 +141,15 @@ LCNDR (Li, Liu, Zhou, Zhang, Kasabov; IEEE TCSVT 2022) as reconstructed in `stag
 ## Data
 
 Pairs rendered by the simulated camera's optics and sensor from equirectangular radiance maps: random views,
-1.5 to 6 stops apart, random response curves, shot and read noise, 8 bit, JPEG for half of them. The maps named here
-are of Poly Haven, CC0 1.0.
+1.5 to 6 stops apart, random response curves, shot and read noise, 8 bit, JPEG for half of them.
 
+- Origin of the maps: {run.origin}
 - Training: {names[0]}
 - Validation, never trained on: {names[1]}
 
 ## Licence
 
-CC0 1.0, like the data; the code is Apache-2.0.
+{run.license}
 
 ## Command
 

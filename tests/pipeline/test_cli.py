@@ -79,6 +79,8 @@ def test_alone_it_prints_its_help(capsys: pytest.CaptureFixture[str]) -> None:
         (["video", "clip.mp4"], "Missing option '-o' / '--output'. See: lumabraid video --help"),
         (["video", "clip.mp4", "-o", "x.mp4", "--mode", "slow"], "Invalid value for '--mode': 'slow' is not one of"),
         (["video", "--outptu", "x"], "No such option '--outptu'"),
+        (["models", "x"], "Got unexpected extra argument (x). See: lumabraid models --help"),
+        (["train", ".", "-o", "x", "--learning-rate", "-1"], "Invalid value for '--learning-rate': -1.0 is not in"),
         (["simulate", "room.hdr", "-o", "x.mp4", "--size", "big"], "Invalid value for '--size': 'big' is not a size"),
     ],
 )
