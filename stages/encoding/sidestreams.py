@@ -16,6 +16,7 @@ from av.stream import AttachmentStream, Discard, Disposition, Stream
 from av.subtitles.stream import SubtitleStream
 from av.video.stream import VideoStream
 
+from stages.encoding.mp4layout import Layout, has_late_audio
 from stages.encoding.subtitles import SubtitleConverter
 
 _log = logging.getLogger(__name__)
@@ -73,6 +74,17 @@ class SideStreams:
         tags = self._input.metadata.items()
         # Matroska writes names in capitals, MP4 knows its own only without.
         return {key.lower() if key.isupper() else key: text for key, text in tags if key.lower() not in _MUXER_KEYS}
+
+    def mp4_layout(self, muxer: str) -> Layout:
+        """How ``muxer``, mp4 or mov, can write these streams beside a video without keeping them in memory."""
+        if self._input.streams.subtitles:
+            return Layout.WHOLE
+        audio = self._input.streams.audio
+        if not audio or not has_late_audio(self._source, {stream.index for stream in audio}):
+            return Layout.FRAGMENTED
+        # Some codecs can be described only when a packet is there.
+        ready = all(_can_hold(muxer, stream, movflags="empty_moov") for stream in audio)
+        return Layout.HEADER_FIRST if ready else Layout.WHOLE
 
     def attach(self, output: OutputContainer, video: VideoStream, *, shift: Fraction) -> None:
         """Add streams, chapters and tags to an output that was not started yet.
@@ -254,14 +266,15 @@ def _describe(copy: Stream, stream: Stream) -> None:
     copy.disposition = stream.disposition
 
 
-def _can_hold(muxer: str, stream: Stream) -> bool:
+def _can_hold(muxer: str, stream: Stream, *, movflags: str = "") -> bool:
     """Whether the muxer takes the stream: it is asked, because its list of codecs is not the whole truth."""
     if stream.type in ("data", "attachment") and muxer != "matroska":
         return False
     try:
         # An empty moov makes MP4 describe PCM in the header, where it finds out what it cannot describe.
-        pcm = muxer in ("mp4", "mov") and (stream.name or "").startswith("pcm_")
-        options = {"movflags": "empty_moov"} if pcm else {}
+        if muxer in ("mp4", "mov") and (stream.name or "").startswith("pcm_"):
+            movflags = "empty_moov"
+        options = {"movflags": movflags} if movflags else {}
         with av.open(io.BytesIO(), "w", format=muxer, container_options=options) as trial:
             _add_copy(trial, stream)
             trial.start_encoding()
