@@ -61,6 +61,7 @@ def command(
     from pipeline.config import validate
     from pipeline.config_file import apply_overrides, read_settings
     from pipeline.execute import execute
+    from stages.capture.locate import display_name
 
     settings = read_settings("offline")
     _merge(settings["fusion"], model=model, mode=mode, device=device)
@@ -68,7 +69,7 @@ def command(
     settings["encoding"] = {"kind": _encoding_kind(output), "output": output}
     _merge(settings["encoding"], codec=codec, crf=crf)
     _merge(settings, report=report)
-    execute(validate(apply_overrides(settings, overrides)), title=Path(source.partition("?")[0]).name)
+    execute(validate(apply_overrides(settings, overrides)), title=Path(display_name(source)).name)
 
 
 def _merge(section: dict[str, Any], **given: object) -> None:

@@ -137,6 +137,14 @@ def test_a_reader_that_leaves_is_no_error() -> None:
         assert process.wait(60) == 1
 
 
+@pytest.mark.parametrize("closed", [1, 2])
+def test_output_that_is_closed_is_no_error(closed: int) -> None:
+    shell = ["sh", "-c", f'"$0" "$@" {closed}>&-', sys.executable, "-c", PROGRAM, "config", "list"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(shell, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def test_config_list_show_check_and_schema(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["config", "list"]) == 0
     assert "offline          A recorded clip of alternating exposures" in capsys.readouterr().out

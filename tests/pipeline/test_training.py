@@ -77,12 +77,18 @@ def test_over_is_brighter_and_clean_pictures_have_no_noise(maps: Path) -> None:
     assert 0 < (batch.over - batch.clean_over).abs().mean() < 0.05
 
 
-def test_training_ends_in_weights_that_fuse(maps: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_training_ends_in_weights_that_fuse(
+    maps: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.progress._LINE_INTERVAL_S", 0)
     output = tmp_path / "run"
     arguments = ["--steps", "2", "--batch-size", "1", "--side", "96", "--hold-out", "hall"]
     arguments += ["--validation-pairs", "2", "--name", "mine"]
     assert main(["train", str(maps), "-o", str(output), *arguments]) == 0
-    assert "MergeMertens" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "MergeMertens" in said.out
+    assert "train mine: 2/2, " in said.err
+    assert " steps/s, " in said.err
     load_model(str(output / "mine.safetensors"))
     card = (output / "mine.md").read_text()
     assert "garden_1k, street_night_1k" in card
