@@ -169,7 +169,7 @@ class SideStreams:
             self._refused = True
 
     def _add(self, output: OutputContainer, stream: Stream) -> None:
-        if stream.type == "data" and stream.name is None:
+        if stream.type == "data" and _codec_name(stream) is None:
             return  # A time code track: the muxer makes a new one from the video's tags.
         muxer = output.format.name
         if stream.type == "video" and not _is_cover(stream):
@@ -194,7 +194,7 @@ class SideStreams:
         return True
 
     def _leave_out(self, stream: Stream, why: str) -> None:
-        what = f"{stream.type} stream {stream.index} ({stream.name or 'unknown codec'})"
+        what = f"{stream.type} stream {stream.index} ({_codec_name(stream) or 'unknown codec'})"
         _log.warning("%s: %s is left out: %s", self._name, what, why)
 
     def _attach_cover(self, output: OutputContainer, stream: Stream) -> None:
@@ -247,6 +247,12 @@ def _video(container: InputContainer, index: int | None) -> VideoStream | None:
 def _time_s(packet: Packet[Stream]) -> Fraction:
     stamp = packet.pts if packet.dts is None else packet.dts
     return (stamp or 0) * packet.time_base
+
+
+def _codec_name(stream: Stream) -> str | None:
+    # A stream that FFmpeg has no codec for lacks the attribute altogether.
+    name: str | None = getattr(stream, "name", None)
+    return name
 
 
 def _is_cover(stream: Stream) -> bool:
