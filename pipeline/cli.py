@@ -83,6 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Without ``arguments`` it is the whole process: if a stage that hangs is left behind, it ends here.
     """
     invocation = Invocation()
+    _open_closed_streams()
     logging.basicConfig(handlers=[_LogLines()], force=True)
     logging.getLogger("stages").setLevel(logging.INFO)
     try:
@@ -96,6 +97,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         os._exit(exit_code)
     return exit_code
+
+
+def _open_closed_streams() -> None:
+    """Where a parent process closed our output, write to nowhere: Python leaves None in its place.
+
+    The descriptor is taken too, so that no file we open becomes what a library takes for standard output.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - kept open
 
 
 def _run(arguments: Sequence[str] | None, invocation: Invocation) -> int:
@@ -125,7 +136,9 @@ def _explain(error: Exception) -> tuple[str, int]:
     """What to tell the user, and the exit code."""
     match error:
         case click.UsageError(ctx=click.Context() as context):
-            return f"error: {error.format_message()} See: {context.command_path} --help", 2
+            said = error.format_message()
+            stop = "" if said.endswith((".", "?")) else "."
+            return f"error: {said}{stop} See: {context.command_path} --help", 2
         case click.ClickException():
             return f"error: {error.format_message()}", 2
         case click.Abort():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,8 @@ from pipeline.config import PipelineConfig
 from pipeline.interrupt import interruptible
 from pipeline.progress import progress
 from pipeline.report import Report
-from stages.errors import ConfigError, LumabraidError
+from stages.capture.locate import display_name, printable
+from stages.errors import ConfigError, DamagedSourceError, LumabraidError
 
 _STATS_INTERVAL_S: Final = 1.0
 
@@ -34,8 +35,8 @@ def execute(config: PipelineConfig, *, title: str, stats: bool = False) -> Repor
         LumabraidError: the first error of the run; what was kept has been told.
         click.Abort: it was interrupted; what was kept has been told.
     """
-    if config.report is not None and not config.report.absolute().parent.is_dir():
-        raise ConfigError(f"report folder {config.report.absolute().parent} does not exist; create it first")
+    if config.report is not None:
+        _check_report(config.report, taken=(_input(config), getattr(config.encoding, "output", None)))
     failure: LumabraidError | None = None
     lines = _StatsLines()
     with progress(title) as bar:
@@ -64,6 +65,11 @@ def execute(config: PipelineConfig, *, title: str, stats: bool = False) -> Repor
             click.echo(line)
     if config.report is not None:
         _write_json(config.report, report.to_dict())
+    if isinstance(failure, DamagedSourceError):
+        kept = (
+            "the frames before it are fused and kept" if report.extra["output"] else "too little came before it to fuse"
+        )
+        raise DamagedSourceError(f"{failure}; {kept}") from failure
     if failure is not None:
         raise failure
     if report.state != "complete":
@@ -76,7 +82,7 @@ def account_lines(report: Report) -> Iterator[str]:
     account = report.account
     counts = f"{account.fused} of {account.captured} frames fused in {report.wall_s:.1f} s, {report.fps:.1f} fps"
     output = report.extra["output"]
-    yield f"{output}: {counts}" if output else counts
+    yield f"{printable(str(output))}: {counts}" if output else counts
     exposures = report.extra["exposures"]
     if isinstance(exposures, dict):
         ratio = exposures["ratio_stops"]
@@ -127,14 +133,37 @@ def _metrics(config: PipelineConfig, pipeline: Pipeline) -> AbstractContextManag
 
 def _particulars(pipeline: Pipeline, config: PipelineConfig, *, written: bool) -> dict[str, object]:
     """What only the assembled pipeline knows, for the report."""
+    stream = pipeline.sink.stream
     return {
-        "input": pipeline.sink.stream.name if pipeline.sink.stream else None,
+        "input": stream.name if stream else display_name(_input(config) or "") or None,
         "output": getattr(config.encoding, "output", None) if pipeline.sink.complete and written else None,
         "published": None if pipeline.publisher is None else dict(pipeline.publisher.published),
         "exposures": pipeline.sink.exposures(),
         "model": getattr(config.fusion, "model", config.fusion.kind),
         "device": _device(config),
     }
+
+
+def _input(config: PipelineConfig) -> str | None:
+    """The path or URL the frames come from; None for a camera."""
+    address: str | None = getattr(config.capture, "input", None)
+    return address
+
+
+def _check_report(path: Path, *, taken: Iterable[str | None]) -> None:
+    """Refuse a report that cannot be written, or would take the place of the input or of the output.
+
+    Raises:
+        ConfigError: its folder is missing, or the name is taken.
+    """
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise ConfigError(f"report folder {folder} does not exist; create it first")
+    if path.is_dir():
+        raise ConfigError(f"report {path} is a folder; give the name of a file")
+    for other in map(Path, filter(None, taken)):
+        if path.absolute() == other.absolute() or (path.exists() and other.exists() and path.samefile(other)):
+            raise ConfigError(f"report {path} would overwrite {other}; give another name")
 
 
 def _device(config: PipelineConfig) -> str:
@@ -150,5 +179,7 @@ def _device(config: PipelineConfig) -> str:
 def _write_json(path: Path, content: object) -> None:
     """Write beside the final name, then rename: a reader never sees half a report."""
     partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    # A file name that is not UTF-8 comes as lone surrogates, which are escaped in JSON.
+    partial.write_text(text, encoding="utf-8", errors="backslashreplace")
     partial.replace(path)

@@ -7,8 +7,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
-from pipeline.picture_file import PICTURE_COLOR, SUFFIXES, read_picture, write_picture
+from pipeline.picture_file import SUFFIXES, write_picture
 from stages.alignment.flow import FlowAlignment, FlowConfig
+from stages.capture.picture import PICTURE_COLOR, read_picture
 from stages.errors import ConfigError, SourceError
 from stages.frame import AlignedPair, ExposurePair, Frame, Planes
 from stages.fusion.fuser import Fuser
@@ -97,11 +98,15 @@ class PictureFuser:
         first, second = read_picture(pair.under), read_picture(pair.over)
         if first.luma.shape != second.luma.shape or first.bit_depth != second.bit_depth:
             raise SourceError(
-                f"the pictures differ: {pair.under} has {_describe(first)}, {pair.over} has {_describe(second)}"
+                f"the pictures differ: {pair.under} has {_describe(first)}, {pair.over} has {_describe(second)}; "
+                "bring them to one size and depth"
             )
         shift = shift_of_brightness(*(measure(planes, PICTURE_COLOR) for planes in (first, second))).stops
         if abs(shift) < _LEAST_RATIO_STOPS:
-            raise SourceError(f"{pair.under} and {pair.over} have the same exposure: {abs(shift):.2f} stops apart")
+            raise SourceError(
+                f"{pair.under} and {pair.over} have the same exposure ({abs(shift):.2f} stops apart); "
+                "give a darker and a brighter picture of one view"
+            )
         under, over = (first, second) if shift > 0 else (second, first)
         if self._alignment is not None:
             aligned = _align(self._alignment, under, over, abs(shift))

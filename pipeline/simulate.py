@@ -39,13 +39,15 @@ def simulate(
         The number of frames in the clip.
 
     Raises:
-        ConfigError: the clip has no end, or its file cannot be written where it shall lie.
+        ConfigError: the clip has no end, or its file or the truth cannot be written where it shall lie.
         SourceError: the map cannot be read, or every frame was lost on the way.
         EncodeError: the clip cannot be written.
         OSError: the truth cannot be written.
     """
     if config.seconds is None:
         raise ConfigError("seconds is null: a clip needs an end; give the number of seconds")
+    if truth is not None and truth.exists() and not truth.is_dir():
+        raise ConfigError(f"truth {truth} is a file; give the name of a folder")
     source = SimulatedSource(dataclasses.replace(config, metadata=True))
     records: list[dict[str, Any]] = []
     try:

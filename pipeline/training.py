@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -18,7 +18,7 @@ from stages.fusion.mef_ssim import MefSsim
 from stages.fusion.training import Batch, Progress, TrainingPlan, train, validate
 
 _VALIDATION_SEED = 1_000_003
-_VALIDATION_BATCHES = 6
+_VALIDATION_BATCH_SIZE = 8
 _VALIDATION_SIDE = 256
 
 
@@ -39,6 +39,12 @@ class TrainingRun:
     seed: int = 0
     hold_out: tuple[str, ...] = ()
     """Beginnings of names of maps kept for validation."""
+    validation_pairs: int = 48
+    """Pairs of the held-out maps that tell which weights are best."""
+    license: str = "unspecified"
+    """Of the weights, as the maps' licences allow."""
+    origin: str = "unspecified"
+    """Of the maps, for the model card."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +70,7 @@ def run_training(
     """
     training_maps, validation_maps = split_maps(run.maps, run.hold_out)
     sampler = PairSampler(training_maps, PairSettings(side=run.side, batch_size=run.batch_size, seed=run.seed))
-    held_out = PairSampler(
-        validation_maps,
-        PairSettings(
-            side=_VALIDATION_SIDE, batch_size=8, working_sides=(_VALIDATION_SIDE // 2,), seed=_VALIDATION_SEED
-        ),
-    )
-    validation = [held_out(number) for number in range(_VALIDATION_BATCHES)]
+    validation = _validation(validation_maps, run.validation_pairs)
     torch.manual_seed(run.seed)
     model = LCNDR()
     plan = TrainingPlan(steps=run.steps, learning_rate=run.learning_rate)
@@ -79,10 +79,21 @@ def run_training(
     model.load_state_dict(best)
     scores = {run.name: validate(model, validation, device=device), **_baselines(validation)}
     path = run.output / f"{run.name}.safetensors"
-    weights.save(path, best, {"architecture": "lcndr", "name": run.name, "license": "CC0-1.0"})
+    description = f"LCNDR, trained on {len(training_maps)} radiance maps"
+    weights.save(path, best, {"name": run.name, "license": run.license, "description": description})
     card = run.output / f"{run.name}.md"
     card.write_text(_model_card(run, model, training_maps, validation_maps, scores, command), encoding="utf-8")
     return TrainingResult(path, card, scores)
+
+
+def _validation(maps: Sequence[Path], pairs: int) -> list[Batch]:
+    """The same pairs for every run on the same maps, so that figures of two runs can be compared."""
+    settings = PairSettings(side=_VALIDATION_SIDE, working_sides=(_VALIDATION_SIDE // 2,), seed=_VALIDATION_SEED)
+    batches = []
+    for number, first in enumerate(range(0, pairs, _VALIDATION_BATCH_SIZE)):
+        size = min(_VALIDATION_BATCH_SIZE, pairs - first)
+        batches.append(PairSampler(maps, replace(settings, batch_size=size))(number))
+    return batches
 
 
 def _prefetched(sampler: PairSampler, ahead: ThreadPoolExecutor) -> Callable[[int], Batch]:
@@ -130,15 +141,15 @@ LCNDR (Li, Liu, Zhou, Zhang, Kasabov; IEEE TCSVT 2022) as reconstructed in `stag
 ## Data
 
 Pairs rendered by the simulated camera's optics and sensor from equirectangular radiance maps: random views,
-1.5 to 6 stops apart, random response curves, shot and read noise, 8 bit, JPEG for half of them. The maps named here
-are of Poly Haven, CC0 1.0.
+1.5 to 6 stops apart, random response curves, shot and read noise, 8 bit, JPEG for half of them.
 
+- Origin of the maps: {run.origin}
 - Training: {names[0]}
 - Validation, never trained on: {names[1]}
 
 ## Licence
 
-CC0 1.0, like the data; the code is Apache-2.0.
+{run.license}
 
 ## Command
 
@@ -149,7 +160,7 @@ which runs at full resolution), Adam from {run.learning_rate:g}, seed {run.seed}
 
 ## Figures
 
-MEF-SSIM (Ma, Zeng, Wang 2015; three scales, luma) against the noise-free pair. {_VALIDATION_BATCHES * 8} noisy pairs of
+MEF-SSIM (Ma, Zeng, Wang 2015; three scales, luma) against the noise-free pair. {run.validation_pairs} noisy pairs of
 {_VALIDATION_SIDE} x {_VALIDATION_SIDE} from the validation maps, CEM and SAM at {_VALIDATION_SIDE // 2} pixels:
 
 | method | MEF-SSIM |

@@ -48,6 +48,7 @@ def command(
     """
     from pipeline.fuse import PictureFuser, find_pairs
     from pipeline.progress import progress
+    from stages.capture.locate import printable
     from stages.fusion.fuser import Fuser, choose_device
     from stages.fusion.models import load_model
 
@@ -64,7 +65,7 @@ def command(
     stops = [pair.ratio_stops for pair in fused]
     spread = f"{min(stops):.2f} to {max(stops):.2f}" if len(fused) > 1 else f"{stops[0]:.2f}"
     many = f"{len(fused)} pictures fused, " if under.is_dir() else "fused, "
-    click.echo(f"{output}: {many}exposures {spread} stops apart")
+    click.echo(f"{printable(str(output))}: {many}exposures {spread} stops apart")
     dark = Counter(pair.under.parent if under.is_dir() else pair.under for pair in fused)
     for path, count in dark.items():
-        click.echo(f"  under: {path}" + (f" in {count} of {len(fused)} pairs" if len(dark) > 1 else ""))
+        click.echo(f"  under: {printable(str(path))}" + (f" in {count} of {len(fused)} pairs" if len(dark) > 1 else ""))

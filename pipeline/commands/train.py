@@ -32,7 +32,13 @@ if TYPE_CHECKING:
 @click.option("--steps", type=click.IntRange(1), default=2000, show_default=True, help="Batches to train on.")
 @click.option("--batch-size", type=click.IntRange(1), default=4, show_default=True, help="Pairs in a batch.")
 @click.option("--side", type=click.IntRange(96), default=256, show_default=True, help="Pixels of a training picture.")
-@click.option("--learning-rate", type=float, default=1e-3, show_default=True, help="Adam's, at its height.")
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1e-3,
+    show_default=True,
+    help="Adam's, at its height.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Chooses the first weights and every pair.")
 @click.option(
     "--hold-out",
@@ -40,6 +46,15 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Keep the maps whose names begin so for validation. Repeatable. [default: every fifth place]",
 )
+@click.option(
+    "--validation-pairs",
+    type=click.IntRange(1),
+    default=48,
+    show_default=True,
+    help="Pairs of the held-out maps that tell which weights are best.",
+)
+@click.option("--license", "license_name", default="unspecified", help="Of the weights, for their model card.")
+@click.option("--origin", default="unspecified", help="Of the maps and their licence, for the model card.")
 @options.device
 def command(
     maps: Path,
@@ -51,6 +66,9 @@ def command(
     learning_rate: float,
     seed: int,
     hold_out: tuple[str, ...],
+    validation_pairs: int,
+    license_name: str,
+    origin: str,
     device: DeviceName | None,
 ) -> None:
     """Train LCNDR on a folder of equirectangular radiance maps (.hdr).
@@ -74,9 +92,12 @@ def command(
         learning_rate=learning_rate,
         seed=seed,
         hold_out=hold_out,
+        validation_pairs=validation_pairs,
+        license=license_name,
+        origin=origin,
     )
     first_step = None
-    with progress(f"train {name}") as bar:
+    with progress(f"train {name}", unit="steps/s") as bar:
 
         def on_step(step: Progress) -> None:
             nonlocal first_step

@@ -65,6 +65,7 @@ def command(
     from pipeline.config import validate
     from pipeline.config_file import apply_overrides, read_settings
     from pipeline.execute import execute
+    from stages.capture.locate import display_name
 
     published = options.publishing_overrides(publish, keys, insecure)
     if output is None and not published:
@@ -77,7 +78,7 @@ def command(
     _merge(settings, report=report)
     execute(
         validate(apply_overrides(settings, [*published, *overrides])),
-        title=Path(source.partition("?")[0]).name,
+        title=Path(display_name(source)).name,
         stats=stats,
     )
 

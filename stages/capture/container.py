@@ -42,6 +42,10 @@ def open_container(location: Location, *, open_timeout_s: float, read_timeout_s:
     if container.format.name in _TEXT_FORMATS:
         container.close()
         raise SourceError(f"{location.name} is text, not a video")
+    missing = missing_bytes(location.path) if location.path else 0
+    if missing and not any(stream.codec_context for stream in container.streams):
+        container.close()
+        raise SourceError(f"{location.name} {_truncated(missing)}")
     return container
 
 
@@ -71,7 +75,7 @@ def choose_video_stream(container: InputContainer, number: int | None, name: str
         sizes = ", ".join(f"{i}: {stream.width}x{stream.height}" for i, stream in enumerate(streams))
         raise SourceError(f"{name} has no video stream {number}; it has {sizes}")
     if chosen.codec_context is None:
-        raise SourceError(f"{name}: there is no decoder for its video stream; convert it to another codec")
+        raise SourceError(f"{name}: there is no decoder for its video stream; check that it plays, or convert it")
     for stream in container.streams:
         if stream.index != chosen.index:
             stream.discard = Discard.all
@@ -84,12 +88,17 @@ def _why_not(path: Path | None, error: Exception) -> str:
         return "is text, not a video"
     missing = missing_bytes(path) if path is not None else 0
     if missing:
-        return f"is truncated, {missing} bytes at its end are missing, and nothing can be read without; copy it again"
+        return _truncated(missing)
     if isinstance(error, (av.error.InvalidDataError, av.error.ArgumentError, av.error.EOFError, ValueError)):
         return "is no video in a format that is known, or its beginning is damaged; check that it plays"
     if isinstance(error, av.error.ProtocolNotFoundError):
         return "is an address of a kind that is not supported; check it for typing errors"
-    return f"cannot be opened: {describe(error)}"
+    advice = "" if path is not None else "; check the address"
+    return f"cannot be opened: {describe(error)}{advice}"
+
+
+def _truncated(missing: int) -> str:
+    return f"is truncated, {missing} bytes at its end are missing, and nothing can be read without; copy it again"
 
 
 def _is_text(path: Path) -> bool:

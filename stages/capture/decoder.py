@@ -20,13 +20,11 @@ _MAX_FRUITLESS_PACKETS = 1000
 class Decoder:
     """The decoded pictures of one stream.
 
-    Damage inside the stream is passed over as players do: a packet that cannot be decoded is skipped and counted, and
-    decoding goes on with the next. Damage from which nothing more decodes ends the stream.
+    Damage inside the stream is passed over as players do, and counted: decoding goes on with the next packet. Damage
+    from which nothing more decodes ends the stream.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
-        self.skipped_packets = 0
-        """Packets that could not be decoded so far."""
         self.damage: str | None = None
         """What was seen when the stream broke off; None while it is whole."""
         self._container = container
@@ -34,6 +32,9 @@ class Decoder:
         self._codec = stream.codec_context
         # Threads by frames are what makes H.264 and HEVC fast; the decoder still gives pictures in order.
         self._codec.thread_type = "AUTO"
+        self._failed_packets = 0
+        self._corrupt_pictures = 0
+        self._first_flaw_pts: int | None = None
         self._failed_since_frame = 0
         self._packets_since_frame = 0
         self._latest_packet_pts: int | None = None
@@ -49,6 +50,17 @@ class Decoder:
                 return
             size = (frame.width, frame.height)
             yield frame
+
+    def flaws(self) -> str | None:
+        """The damage passed over so far, for messages; None if there was none."""
+        counts = (
+            ("packets that cannot be decoded", self._failed_packets),
+            ("pictures with traces of damage", self._corrupt_pictures),
+        )
+        seen = [f"{what}: {count}" for what, count in counts if count]
+        if seen and self._first_flaw_pts is not None and self._stream.time_base:
+            seen.append(f"the first near {float(self._first_flaw_pts * self._stream.time_base):.3f} s")
+        return ", ".join(seen) or None
 
     def _decoded(self) -> Iterator[VideoFrame]:
         for packet in self._packets():
@@ -90,14 +102,22 @@ class Decoder:
         try:
             frames = self._codec.decode(packet)
         except av.error.FFmpegError:
-            self.skipped_packets += 1
+            self._failed_packets += 1
             self._failed_since_frame += 1
+            self._note_flaw(packet.pts if packet is not None else self._latest_packet_pts)
             return
         for frame in frames:
             self._failed_since_frame = self._packets_since_frame = 0
             self._latest_frame_pts = frame.pts
             self._latest_frame_is_corrupt = frame.is_corrupt
+            if frame.is_corrupt:
+                self._corrupt_pictures += 1
+                self._note_flaw(frame.pts)
             yield frame
+
+    def _note_flaw(self, pts: int | None) -> None:
+        if self._first_flaw_pts is None:
+            self._first_flaw_pts = pts
 
     def _damage_at_end(self) -> str | None:
         if self._latest_frame_is_corrupt is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from stages.capture.truncation import declared_end_s, missing_bytes
 from stages.errors import DamagedSourceError, SourceError
 from stages.frame import Frame, StreamInfo
 from stages.stage import FORBID_UNKNOWN_KEYS, Source
+
+_log = logging.getLogger(__name__)
 
 _CONTAINER_TIME_BASE = Fraction(1, 1_000_000)
 """FFmpeg's AV_TIME_BASE."""
@@ -65,7 +68,8 @@ class FileSource(Source):
     """Decodes a video in presentation order, at the stream's own times.
 
     Pictures are not turned (``StreamInfo.rotation_deg``); interlaced ones are made whole, one for one. Damage inside
-    the stream is passed over as players do; where it breaks off, ``read`` raises after the last whole picture.
+    the stream is passed over as players do, and told in a warning at the end; where the stream breaks off, ``read``
+    raises after the last whole picture.
     """
 
     Config = FileConfig
@@ -78,7 +82,6 @@ class FileSource(Source):
         self._container: InputContainer | None = None
         self._decoder: Decoder | None = None
         self._frames: Iterator[Frame] = iter(())
-        self._skipped_packets = 0
         self._next_index = 0
         self._next_time = Fraction(0)
 
@@ -139,19 +142,14 @@ class FileSource(Source):
         damage = self._damage(self._decoder) if self._decoder else None
         if damage:
             raise DamagedSourceError(
-                f"{self._name} broke off at frame {self._next_index} ({float(self._next_time):.3f} s): {damage}; "
-                "the frames before it are kept"
+                f"{self._name} broke off at frame {self._next_index} ({float(self._next_time):.3f} s): {damage}"
             )
+        if self._decoder and (flaws := self._decoder.flaws()):
+            _log.warning("%s is damaged, and was decoded as far as possible: %s", self._name, flaws)
         return None
-
-    @property
-    def skipped_packets(self) -> int:
-        """Damaged packets passed over so far; each cost a frame or left traces in some."""
-        return self._decoder.skipped_packets if self._decoder else self._skipped_packets
 
     def close(self) -> None:
         """Close the container and end the decoder's threads."""
-        self._skipped_packets = self.skipped_packets
         self._frames, self._decoder = iter(()), None
         if self._container is not None:
             self._container.close()

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from stages.errors import SourceError
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_URL_PARTS = re.compile(r"(?P<scheme>[^:]+://)(?:[^/?#]*@)?(?P<rest>[^?#]*)")
+_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?:[^/?#]*@)?(?P<rest>[^?#]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ def locate(text: str) -> Location:
         size = path.stat().st_size
     except (OSError, ValueError) as error:
         if _URL.match(text):
-            return Location(text, printable(_without_secrets(text)), None)
+            return Location(text, display_name(text), None)
         seen = error.strerror if isinstance(error, OSError) else error
         raise SourceError(f"{name}: {str(seen).lower()}; check the path") from None
     if path.is_dir():
@@ -51,6 +50,7 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
-def _without_secrets(url: str) -> str:
-    parts = _URL_PARTS.match(url)
-    return f"{parts['scheme']}{parts['rest']}" if parts else "the URL"
+def display_name(text: str) -> str:
+    """A path or URL for messages and reports: printable, and a URL without credentials, query and fragment."""
+    url = _URL.match(text)
+    return printable(f"{url['scheme']}{url['rest']}" if url else text)

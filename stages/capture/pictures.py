@@ -8,20 +8,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-import cv2
-import numpy as np
-import numpy.typing as npt
-from cv2.utils import logging as cv2_logging
-
 from stages.capture.locate import printable
+from stages.capture.picture import PICTURE_COLOR, read_picture
 from stages.capture.sequence import find_pictures
-from stages.color import planes_from_bgr
 from stages.errors import DamagedSourceError, SourceError
-from stages.frame import ColorRange, ColorTags, Frame, Planes, StreamInfo
+from stages.frame import Frame, Planes, StreamInfo
 from stages.stage import FORBID_UNKNOWN_KEYS, Source
-
-_PICTURE_COLOR = ColorTags(matrix=1, range=ColorRange.FULL, primaries=1, transfer=13)
-"""sRGB, as pictures are; in full range all 256 levels of luma survive, in limited range 220 would be left."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +67,7 @@ class PicturesSource(Source):
             SourceError: no such folder, no picture in it, or the first cannot be read.
         """
         self._paths = find_pictures(self._config.input)
-        self._first = _read_planes(self._paths[0])
+        self._first = read_picture(self._paths[0])
         return StreamInfo(
             width=self._first.width,
             height=self._first.height,
@@ -83,7 +75,7 @@ class PicturesSource(Source):
             time_base=1 / self._config.rate,
             frame_rate=self._config.rate,
             frame_count=len(self._paths),
-            color=_PICTURE_COLOR,
+            color=PICTURE_COLOR,
             name=printable(self._config.input),
         )
 
@@ -97,12 +89,10 @@ class PicturesSource(Source):
             return None
         path = self._paths[self._next_index]
         try:
-            planes = _read_planes(path) if self._next_index else self._first
+            planes = read_picture(path) if self._next_index else self._first
             _check_like(planes, self._first, path)
         except SourceError as error:
-            raise DamagedSourceError(
-                f"picture {self._next_index + 1} of {len(self._paths)}: {error}; the frames before it are kept"
-            ) from None
+            raise DamagedSourceError(f"picture {self._next_index + 1} of {len(self._paths)}: {error}") from None
         frame = Frame(
             index=self._next_index,
             planes=planes,
@@ -110,7 +100,7 @@ class PicturesSource(Source):
             time_base=1 / self._config.rate,
             duration=1,
             captured_ns=time.time_ns(),
-            color=_PICTURE_COLOR,
+            color=PICTURE_COLOR,
         )
         self._next_index += 1
         return frame
@@ -118,37 +108,6 @@ class PicturesSource(Source):
     def close(self) -> None:
         """Forget the pictures; no file stays open between reads."""
         self._first = None
-
-
-def _read_planes(path: Path) -> Planes:
-    name = printable(str(path))
-    try:
-        encoded = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise SourceError(f"{name} cannot be read: {error.strerror}") from None
-    picture = _decode(encoded)
-    if picture is None:
-        raise SourceError(f"{name} cannot be decoded as a picture; replace or remove it")
-    if picture.dtype not in (np.uint8, np.uint16):
-        raise SourceError(f"{name} holds {picture.dtype} samples; convert it to 8 or 16 bit")
-    largest = np.iinfo(picture.dtype).max
-    bgr = picture.astype(np.float32) / np.float32(largest)
-    return planes_from_bgr(bgr, _PICTURE_COLOR, bit_depth=8 if largest == 255 else 10)
-
-
-def _decode(encoded: npt.NDArray[np.uint8]) -> npt.NDArray[Any] | None:
-    """(height, width, 3) BGR samples as stored, upright; None for what is no picture, or only part of one."""
-    content = encoded.tobytes()
-    # libpng complains of a truncated file on standard error, past OpenCV's log level.
-    if not content or (content.startswith(b"\x89PNG") and b"IEND" not in content):
-        return None
-    log_level = cv2_logging.setLogLevel(cv2_logging.LOG_LEVEL_SILENT)
-    try:
-        return cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-    except cv2.error:
-        return None
-    finally:
-        cv2_logging.setLogLevel(log_level)
 
 
 def _check_like(planes: Planes, first: Planes, path: Path) -> None:

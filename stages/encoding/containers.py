@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable
 from fractions import Fraction
 
+from stages.encoding.mp4layout import Layout
+
 MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 """FFmpeg's muxer by file name extension."""
 
@@ -24,32 +26,35 @@ _MP4_KEYS = frozenset(
 
 
 def muxer_options(
-    muxer: str, time_base: Fraction, side_time_bases: Iterable[Fraction], metadata_keys: Iterable[str]
+    muxer: str,
+    time_base: Fraction,
+    side_time_bases: Iterable[Fraction],
+    metadata_keys: Iterable[str],
+    layout: Layout = Layout.FRAGMENTED,
 ) -> dict[str, str]:
     """FFmpeg's options for a muxer of ``MUXERS``.
 
-    MP4 and MOV are written in fragments and become one regular file when complete. Their clocks are set so that
-    the video's time stamps and every track's start are exact. Matroska and WebM count milliseconds: time stamps
-    are rounded to the nearest.
+    MP4 and MOV become one regular file when complete. Their clocks are set so that the video's time stamps and every
+    track's start are exact. Matroska and WebM count milliseconds: time stamps are rounded to the nearest.
 
     Args:
         muxer: a value of ``MUXERS``.
         time_base: of the video.
         side_time_bases: of the other streams.
         metadata_keys: names of the container's tags.
+        layout: of MP4 and MOV; the others have no choice.
     """
     options = {"flush_packets": "1", "max_interleave_delta": str(_MAX_LOSS_US)}
     if muxer in ("matroska", "webm"):
         return options | {"cluster_time_limit": str(_MAX_LOSS_US // 1000)}
-    # Fragments start at keyframes: when one was cut between a frame and its B-frames, and it was the last, the
-    # muxer told players an end before the last frame.
-    flags = ["hybrid_fragmented", "frag_keyframe"]
+    flags = list(layout.movflags)
     if any(key not in _MP4_KEYS for key in metadata_keys):
         flags.append("use_metadata_tags")
     timescale = time_base.denominator
     movie_timescale = math.lcm(timescale, *(base.denominator for base in side_time_bases))
+    if flags:
+        options["movflags"] = "+".join(flags)
     return options | {
-        "movflags": "+".join(flags),
         "min_frag_duration": str(_MAX_LOSS_US),
         # With fragments the muxer would rather move all time stamps than write an edit list.
         "use_editlist": "1",

@@ -19,6 +19,7 @@ from stages.frame import FusedFrame, StreamInfo
 from stages.stage import FORBID_UNKNOWN_KEYS, Done, Dropped, Stage
 
 _SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
+_JPEG = (".jpg", ".jpeg")
 _NUMBER = re.compile(r"%(0\d+)?d")
 
 
@@ -44,6 +45,8 @@ class PictureConfig:
         """Refuse settings that do not go together."""
         if not 1 <= self.jpeg_quality <= 100:
             raise ValueError(f"jpeg_quality must lie in 1 to 100, got {self.jpeg_quality}")
+        if not self.output:
+            raise ValueError("output must name a folder or a pattern such as out/%05d.png, got ''")
         name = Path(self.output).name
         suffix = Path(self.output).suffix.lower()
         if suffix not in _SUFFIXES and not _is_pattern(name):
@@ -53,7 +56,7 @@ class PictureConfig:
         plain = name.replace("%%", "")
         if len(_NUMBER.findall(plain)) != 1 or plain.count("%") != 1:
             raise ValueError(f"output {self.output!r} needs exactly one number such as %05d in the file name")
-        if self.bit_depth == 16 and suffix in (".jpg", ".jpeg"):
+        if self.bit_depth == 16 and suffix in _JPEG:
             raise ValueError(f"bit_depth 16 does not exist in {suffix}; use .png or .tif")
 
 
@@ -105,10 +108,10 @@ class PictureWriter(Stage[FusedFrame, Done]):
     def _encode(self, frame: FusedFrame) -> bytes:
         depth = self._config.bit_depth
         if depth == "auto":
-            depth = 8 if frame.planes.bit_depth == 8 or self._suffix in (".jpg", ".jpeg") else 16
+            depth = 8 if frame.planes.bit_depth == 8 or self._suffix in _JPEG else 16
         bgr = np.rot90(bgr_from_planes(frame.planes, frame.color), self._turns)
         scaled = np.rint(bgr * np.float32((1 << depth) - 1)).astype(np.uint8 if depth == 8 else np.uint16)
-        quality = [cv2.IMWRITE_JPEG_QUALITY, self._config.jpeg_quality]
+        quality = [cv2.IMWRITE_JPEG_QUALITY, self._config.jpeg_quality] if self._suffix in _JPEG else []
         done, encoded = cv2.imencode(self._suffix, np.ascontiguousarray(scaled), quality)
         if not done:
             raise EncodeError(f"frame {frame.index} cannot be encoded as {self._suffix}; try another format")

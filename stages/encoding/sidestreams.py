@@ -16,6 +16,7 @@ from av.stream import AttachmentStream, Discard, Disposition, Stream
 from av.subtitles.stream import SubtitleStream
 from av.video.stream import VideoStream
 
+from stages.encoding.mp4layout import Layout, has_late_audio
 from stages.encoding.subtitles import SubtitleConverter
 
 _log = logging.getLogger(__name__)
@@ -73,6 +74,17 @@ class SideStreams:
         tags = self._input.metadata.items()
         # Matroska writes names in capitals, MP4 knows its own only without.
         return {key.lower() if key.isupper() else key: text for key, text in tags if key.lower() not in _MUXER_KEYS}
+
+    def mp4_layout(self, muxer: str) -> Layout:
+        """How ``muxer``, mp4 or mov, can write these streams beside a video without keeping them in memory."""
+        if self._input.streams.subtitles:
+            return Layout.WHOLE
+        audio = self._input.streams.audio
+        if not audio or not has_late_audio(self._source, {stream.index for stream in audio}):
+            return Layout.FRAGMENTED
+        # Some codecs can be described only when a packet is there.
+        ready = all(_can_hold(muxer, stream, movflags="empty_moov") for stream in audio)
+        return Layout.HEADER_FIRST if ready else Layout.WHOLE
 
     def attach(self, output: OutputContainer, video: VideoStream, *, shift: Fraction) -> None:
         """Add streams, chapters and tags to an output that was not started yet.
@@ -157,7 +169,7 @@ class SideStreams:
             self._refused = True
 
     def _add(self, output: OutputContainer, stream: Stream) -> None:
-        if stream.type == "data" and stream.name is None:
+        if stream.type == "data" and _codec_name(stream) is None:
             return  # A time code track: the muxer makes a new one from the video's tags.
         muxer = output.format.name
         if stream.type == "video" and not _is_cover(stream):
@@ -182,7 +194,7 @@ class SideStreams:
         return True
 
     def _leave_out(self, stream: Stream, why: str) -> None:
-        what = f"{stream.type} stream {stream.index} ({stream.name or 'unknown codec'})"
+        what = f"{stream.type} stream {stream.index} ({_codec_name(stream) or 'unknown codec'})"
         _log.warning("%s: %s is left out: %s", self._name, what, why)
 
     def _attach_cover(self, output: OutputContainer, stream: Stream) -> None:
@@ -237,6 +249,12 @@ def _time_s(packet: Packet[Stream]) -> Fraction:
     return (stamp or 0) * packet.time_base
 
 
+def _codec_name(stream: Stream) -> str | None:
+    # A stream that FFmpeg has no codec for lacks the attribute altogether.
+    name: str | None = getattr(stream, "name", None)
+    return name
+
+
 def _is_cover(stream: Stream) -> bool:
     return stream.type == "video" and bool(stream.disposition & Disposition.attached_pic)
 
@@ -254,14 +272,15 @@ def _describe(copy: Stream, stream: Stream) -> None:
     copy.disposition = stream.disposition
 
 
-def _can_hold(muxer: str, stream: Stream) -> bool:
+def _can_hold(muxer: str, stream: Stream, *, movflags: str = "") -> bool:
     """Whether the muxer takes the stream: it is asked, because its list of codecs is not the whole truth."""
     if stream.type in ("data", "attachment") and muxer != "matroska":
         return False
     try:
         # An empty moov makes MP4 describe PCM in the header, where it finds out what it cannot describe.
-        pcm = muxer in ("mp4", "mov") and (stream.name or "").startswith("pcm_")
-        options = {"movflags": "empty_moov"} if pcm else {}
+        if muxer in ("mp4", "mov") and (stream.name or "").startswith("pcm_"):
+            movflags = "empty_moov"
+        options = {"movflags": movflags} if movflags else {}
         with av.open(io.BytesIO(), "w", format=muxer, container_options=options) as trial:
             _add_copy(trial, stream)
             trial.start_encoding()

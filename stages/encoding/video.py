@@ -118,9 +118,8 @@ class VideoEncoder(Stage[FusedFrame, Done]):
     def close(self) -> None:
         """Without ``flush`` before it, leave what was encoded under the partial name."""
         if self._file is not None:
-            self._file.abandon(drain_s=_DRAIN_S)
-            if self._file.frames:
-                _log.warning("given up; %d frames are in %s", self._file.frames, self._target.partial)
+            if held := self._file.abandon(drain_s=_DRAIN_S):
+                _log.warning("given up; %s in %s", held, self._target.partial)
             else:
                 self._target.discard()
             self._file = None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +19,8 @@ from av.video.stream import VideoStream
 from stages.encoding.avframe import FFMPEG_RANGE, FrameMaker
 from stages.encoding.codecs import Codec
 from stages.encoding.containers import MUXERS, muxer_options
+from stages.encoding.mp4layout import Layout
+from stages.encoding.outputfile import OutputFile
 from stages.encoding.sidestreams import TAG_ERRORS, SideStreams
 from stages.errors import EncodeError
 from stages.frame import ColorRange, ColorTags, FusedFrame, StreamInfo
@@ -30,6 +32,12 @@ _GUESSED_RATE = Fraction(30)
 
 _KEYFRAME_INTERVAL_S = 2
 """Apart from seeking, what MP4 loses at most when the process is killed: it is written by groups of pictures."""
+
+_WRITE_BYTES = 1 << 20
+"""Handed to the system at once; each time waits for the interpreter's lock."""
+
+_LEAST_REORDERED = 3
+"""Frames of the shortest video whose frames can be coded in another order than shown: a B-frame has two neighbours."""
 
 
 class VideoFile:
@@ -59,12 +67,13 @@ class VideoFile:
         Raises:
             EncodeError: the encoder refuses, or the file cannot be written.
         """
-        self.frames = 0
-        """Video frames that reached the container."""
         self._path = path
         self._sides = sides
         self._time_base = first.time_base
         self._durations: dict[int, int] = {}
+        self._frames_given = 0
+        self._frames_muxed = 0
+        self._drained = False
         self._last_pts: int | None = None
         # What a frame lasts when the source does not say: as long as the one before it.
         self._last_duration = max(1, round(1 / ((info.frame_rate or _GUESSED_RATE) * self._time_base)))
@@ -79,16 +88,15 @@ class VideoFile:
             self._color = replace(first.color, range=ColorRange.LIMITED)
         self._frame_maker = FrameMaker(pixel_format, self._color)
         self._size = (first.planes.width, first.planes.height, first.planes.bit_depth)
-        try:
+        picture = f"{first.planes.width}x{first.planes.height} {pixel_format}"
+        self._file = OutputFile(path)
+        with self._closed_on_error(f"cannot start {codec.title} with {picture}"):
             self._output = self._open_output()
             self._stream = self._add_video(codec, options, pixel_format, info)
             if sides is not None:
                 sides.attach(self._output, self._stream, shift=self._shift * self._time_base)
             self._output.start_encoding()
-        except (av.FFmpegError, ValueError) as error:
-            picture = f"{first.planes.width}x{first.planes.height} {pixel_format}"
-            reason = error.strerror if isinstance(error, av.FFmpegError) else error
-            raise EncodeError(f"{path}: cannot start {codec.title} with {picture}: {reason}") from error
+            self._header_bytes = self._file.tell()
 
     def write(self, frame: FusedFrame) -> None:
         """Encode one frame.
@@ -111,10 +119,10 @@ class VideoFile:
         self._last_pts, self._last_duration = pts, duration
         self._durations[pts] = duration
         encoded = self._frame_maker.make(planes, frame.color, pts=pts, duration=duration, time_base=self._time_base)
-        try:
-            self._mux(self._stream.encode(encoded))
-        except (av.FFmpegError, OSError) as error:
-            raise self._write_error(error) from error
+        with self._closed_on_error("cannot encode"):
+            self._frames_given += 1
+            for packet in self._stream.encode(encoded):
+                self._mux(packet)
 
     def finish(self) -> None:
         """Write what the encoder holds back, the rest of the side streams and the trailer.
@@ -122,33 +130,51 @@ class VideoFile:
         Raises:
             EncodeError: the file cannot be written.
         """
-        try:
-            self._mux(self._stream.encode(None))
+        with self._closed_on_error("cannot encode"):
+            for packet in self._drain():
+                self._mux(packet)
             if self._sides is not None and self._last_pts is not None:
                 last, end = self._last_pts, self._last_pts + self._last_duration
                 base = self._time_base
                 self._sides.copy_rest(self._output, last_frame_s=last * base, end_s=end * base)
             self._output.close()
-        except (av.FFmpegError, OSError) as error:
-            raise self._write_error(error) from error
+            self._file.close()
 
-    def abandon(self, *, drain_s: float) -> None:
-        """Write what the encoder gives within ``drain_s`` seconds, and the trailer; never raises."""
+    def abandon(self, *, drain_s: float) -> str:
+        """Unless an error came before, write what the encoder gives within ``drain_s`` seconds, and the trailer.
+
+        Never raises.
+
+        Returns:
+            What the file holds, for a message; nothing when it is not worth keeping.
+        """
+        if self._file.closed:  # after an error; it plays as after a crash
+            return "what could be written is" if self._written_bytes() > self._header_bytes else ""
         deadline = time.monotonic() + drain_s
         with suppress(av.FFmpegError, OSError, ValueError):
-            for packet in self._stream.encode_lazy(None):
-                self._mux([packet])
+            for packet in self._drain():
+                self._mux(packet)
                 if time.monotonic() > deadline:
                     break
-        with suppress(av.FFmpegError, OSError, ValueError):
-            self._output.close()
+            if self._frames_muxed:
+                self._output.close()
+        self._file.give_up()
+        return f"{self._frames_muxed} frames are" if self._frames_muxed else ""
 
     def _open_output(self) -> OutputContainer:
         muxer = MUXERS[self._path.suffix.lower()]
         sides = self._sides
         bases, tags = (sides.time_bases, sides.metadata) if sides else ([], {})
-        options = muxer_options(muxer, self._time_base, bases, tags)
-        return av.open(str(self._path), "w", format=muxer, container_options=options, metadata_errors=TAG_ERRORS)
+        layout = sides.mp4_layout(muxer) if sides is not None and muxer in ("mp4", "mov") else Layout.FRAGMENTED
+        options = muxer_options(muxer, self._time_base, bases, tags, layout)
+        return av.open(
+            self._file,
+            "w",
+            format=muxer,
+            container_options=options,
+            metadata_errors=TAG_ERRORS,
+            buffer_size=_WRITE_BYTES,
+        )
 
     def _add_video(self, codec: Codec, options: dict[str, str], pixel_format: str, info: StreamInfo) -> VideoStream:
         if codec.encoder == "libsvtav1":
@@ -172,20 +198,49 @@ class VideoFile:
             stream.set_display_rotation(info.rotation_deg)
         return stream
 
-    def _mux(self, packets: Iterable[Packet[VideoStream]]) -> None:
-        for packet in packets:
-            packet.stream = self._stream
-            packet.time_base = self._time_base
-            # Not every encoder hands the duration on, and the last frame's cannot be told from its neighbours.
-            if packet.pts in self._durations:
-                packet.duration = self._durations.pop(packet.pts)
-            if self._sides is not None and packet.dts is not None:
-                self._sides.copy_until(self._output, packet.dts * self._time_base)
-            self._output.mux_one(packet)
-            self.frames += 1
+    def _drain(self) -> Iterator[Packet[VideoStream]]:
+        """What the encoder holds back; nothing the second time."""
+        if self._drained:
+            return
+        self._drained = True
+        for packet in self._stream.encode_lazy(None):
+            # x265 measures its delay when the third frame comes; before, its decoding times are random numbers.
+            if self._frames_given < _LEAST_REORDERED:
+                packet.dts = packet.pts
+            yield packet
 
-    def _write_error(self, error: OSError | av.FFmpegError) -> EncodeError:
-        return EncodeError(f"{self._path}: cannot write: {error.strerror or error}; check the disk and its space")
+    def _mux(self, packet: Packet[VideoStream]) -> None:
+        packet.stream = self._stream
+        packet.time_base = self._time_base
+        # Not every encoder hands the duration on, and the last frame's cannot be told from its neighbours.
+        if packet.pts in self._durations:
+            packet.duration = self._durations.pop(packet.pts)
+        if self._sides is not None and packet.dts is not None:
+            self._sides.copy_until(self._output, packet.dts * self._time_base)
+        self._output.mux_one(packet)
+        self._frames_muxed += 1
+
+    def _written_bytes(self) -> int:
+        try:
+            return self._path.stat().st_size
+        except OSError:
+            return 0
+
+    @contextmanager
+    def _closed_on_error(self, what: str) -> Iterator[None]:
+        """After an error, see that nothing more is asked of the muxer; ``what``: was to be done."""
+        try:
+            yield
+        except (av.FFmpegError, ValueError) as error:
+            self._file.give_up()
+            reason = error.strerror if isinstance(error, av.FFmpegError) else error
+            raise EncodeError(f"{self._path}: {what}: {reason}") from error
+        except OSError as error:
+            self._file.give_up()
+            raise self._file.error(error) from error
+        except BaseException:
+            self._file.give_up()
+            raise
 
 
 def _tag(stream: VideoStream, color: ColorTags) -> None:

@@ -79,10 +79,10 @@ class CollaborativeExtraction(nn.Module):
             nn.PReLU(),
         )
 
-    def forward(self, luma: Tensor) -> Tensor:
-        """(B, 1, h, w) in [0, 1] -> (B, shallow + deep, h, w)."""
+    def forward(self, luma: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 1, h, w) in [0, 1] -> the two branches' features, (B, shallow, h, w) and (B, deep, h, w)."""
         shallow = self.shallow(luma)
-        return torch.cat([self.attention(shallow), self.convolution(shallow)], dim=1)
+        return self.attention(shallow), self.convolution(shallow)
 
 
 class SelfAttention(nn.Module):
@@ -96,8 +96,7 @@ class SelfAttention(nn.Module):
 
     def __init__(self, widths: Widths) -> None:
         super().__init__()
-        features = widths.shallow + widths.deep
-        self.squeeze = nn.Sequential(nn.Conv2d(features + 1, widths.attention, 1), nn.PReLU())
+        self.squeeze = nn.Sequential(nn.Conv2d(widths.shallow + widths.deep + 1, widths.attention, 1), nn.PReLU())
         self.query_key_value = nn.Conv2d(widths.attention, 3 * widths.attention, 1)
         self.project = nn.Conv2d(widths.attention, widths.attention, 1)
         self.weigh = nn.Sequential(
@@ -106,9 +105,11 @@ class SelfAttention(nn.Module):
             nn.Conv2d(widths.attention, 2, 3, padding=1),
         )
 
-    def forward(self, features: Tensor, other_luma: Tensor) -> Tensor:
-        """(B, C, h, w) and (B, 1, h, w) -> logits (B, 2, h, w): fine structure, coarse structure."""
-        local = self.squeeze(torch.cat([features, other_luma], dim=1))
+    def forward(self, features: tuple[Tensor, Tensor], other_luma: Tensor) -> Tensor:
+        """The CEM's features and (B, 1, h, w) -> logits (B, 2, h, w): fine structure, coarse structure."""
+        mixing, activation = self.squeeze
+        assert isinstance(mixing, nn.Conv2d)
+        local = activation(_convolve_joined(mixing, (*features, other_luma)))
         height, width = local.shape[-2:]
         size = (max(1, round(height / self.REDUCTION)), max(1, round(width / self.REDUCTION)))
         reduced = F.adaptive_avg_pool2d(local, size)
@@ -239,6 +240,15 @@ class LCNDR(nn.Module):
         count = under.shape[0]
         difference: Tensor = logits[count:] - logits[:count]
         return difference
+
+
+def _convolve_joined(convolution: nn.Conv2d, parts: tuple[Tensor, ...]) -> Tensor:
+    """A 1 x 1 convolution of channels side by side, without copying them beside each other."""
+    weights = torch.split(convolution.weight, [part.shape[1] for part in parts], dim=1)
+    joined = F.conv2d(parts[0], weights[0], convolution.bias)
+    for part, weight in zip(parts[1:], weights[1:], strict=True):
+        joined = joined + F.conv2d(part, weight)
+    return joined
 
 
 def shrink_to_side(luma: Tensor, side: int | None) -> Tensor:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TextIO
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +43,8 @@ class TrainingPlan:
     average_decay: float = 0.995
     """Of the running mean of the weights, which is what is kept."""
     validate_every: int = 100
+    checkpoint_every: int = 25
+    """Also after every validation."""
     loss: LossWeights = field(default_factory=LossWeights)
 
 
@@ -93,10 +96,8 @@ def train(
             part.load_state_dict(saved[name])
         first, best, best_weights = saved["step"], saved["best"], saved["best_weights"]
     started = time.monotonic()
-    with (folder / "log.csv").open("a" if first else "w", newline="") as log:
-        rows = csv.writer(log)
-        if not first:
-            rows.writerow(["step", "loss", "structure", "edges", "tones", "validation"])
+    with _log_up_to(first, folder / "log.csv") as log:
+        rows = csv.writer(log, lineterminator="\n")
         for step in range(first, plan.steps):
             batch = _to(make_batch(step), device)
             with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
@@ -113,6 +114,7 @@ def train(
                 score = validate(average.module, validation, device=device)
                 if score > best:
                     best, best_weights = score, _snapshot(average.module)
+            if score is not None or (step + 1) % plan.checkpoint_every == 0:
                 parts: dict[str, object] = {name: part.state_dict() for name, part in state.items()}
                 _write_whole(checkpoint, parts | {"step": step + 1, "best": best, "best_weights": best_weights})
             values = [part.item() for part in (loss.total, loss.structure, loss.edges, loss.tones)]
@@ -157,6 +159,14 @@ def _to(batch: Batch, device: torch.device) -> Batch:
         clean_under=batch.clean_under.to(device),
         clean_over=batch.clean_over.to(device),
     )
+
+
+def _log_up_to(step: int, path: Path) -> TextIO:
+    """The log, open for the rows after ``step``; later ones of an interrupted run are taken back."""
+    lines = path.read_text().splitlines()[: step + 1] if step and path.exists() else []
+    log = path.open("w")
+    log.write("".join(f"{line}\n" for line in lines or ["step,loss,structure,edges,tones,validation"]))
+    return log
 
 
 def _write_whole(path: Path, parts: dict[str, object]) -> None:

@@ -57,6 +57,11 @@ def describe_refusal(signatures: Sequence[Signature], min_ratio_stops: float) ->
     return f"brightness jumps between {low:+.1f} and {high:+.1f} stops from frame to frame without alternating; {_NEED}"
 
 
+def describe_lone_frames(max_distance: int) -> str:
+    """One line for the user: the exposures alternate, and yet no frame found a partner."""
+    return f"no two frames of both exposures, {max_distance} frames apart at most, show the same scene; {_NEED} of it"
+
+
 def _rotating_levels(signatures: Sequence[Signature], period: int, min_ratio_stops: float) -> list[float] | None:
     """Exposures in stops around their median, ascending, if as many different ones return every ``period`` frames."""
     if len(signatures) < 2 * period:

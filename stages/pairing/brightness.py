@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Literal
 
 from stages.errors import PairingError
 from stages.frame import ExposurePair, Frame, StreamInfo
-from stages.pairing.alternation import alternation_ratio, describe_refusal
+from stages.pairing.alternation import alternation_ratio, describe_lone_frames, describe_refusal
 from stages.pairing.comparison import shift_of_brightness
 from stages.pairing.scene import Ratio, Scene, Seen
 from stages.pairing.signature import Signature, measure
@@ -71,6 +71,7 @@ class BrightnessPairing(Stage[Frame, ExposurePair]):
         self._scene: Scene | None = None
         self._ratio = Ratio(0.0)
         self._by_metadata = False
+        self._has_paired = False
 
     def open(self, info: StreamInfo) -> StreamInfo:
         """Take the stream's name for messages; its description stays as it is."""
@@ -84,30 +85,35 @@ class BrightnessPairing(Stage[Frame, ExposurePair]):
             PairingError: the exposures do not alternate between two levels.
         """
         seen = Seen(item, measure(item.planes, item.color))
-        if self._scene is None:
-            yield from self._try(seen)
-        else:
-            yield from self._follow(seen)
+        yield from self._watched(self._try(seen) if self._scene is None else self._follow(seen))
 
     def flush(self) -> Iterator[ExposurePair | Dropped]:
         """Pairs for the frames that waited for one more.
 
         Raises:
-            PairingError: the stream ended before its exposures were seen to alternate.
+            PairingError: the stream ended before its exposures were seen to alternate, or no frame found a partner.
         """
         if self._scene is None and self._held:
             frames = len(self._held)
             if not self._alternates(((frames, int(frames > 2)), _LAST_TRIAL)):
                 raise self._refusal()
-            yield from self._begin()
+            yield from self._watched(self._begin())
         if self._scene is not None:
-            yield from self._scene.end()
+            yield from self._watched(self._scene.end())
+            if not self._has_paired:
+                raise self._error(describe_lone_frames(self._config.max_distance))
 
     def close(self) -> None:
         """Forget the frames held."""
         self._held.clear()
         self._trial.clear()
         self._scene = None
+
+    def _watched(self, outputs: Iterator[ExposurePair | Dropped]) -> Iterator[ExposurePair | Dropped]:
+        """The outputs, remembering whether a pair was ever among them."""
+        for output in outputs:
+            self._has_paired |= isinstance(output, ExposurePair)
+            yield output
 
     def _try(self, seen: Seen) -> Iterator[ExposurePair | Dropped]:
         """Hold a frame on trial."""
@@ -166,5 +172,7 @@ class BrightnessPairing(Stage[Frame, ExposurePair]):
         )
 
     def _refusal(self) -> PairingError:
-        saw = describe_refusal(self._trial, self._config.min_ratio_stops)
+        return self._error(describe_refusal(self._trial, self._config.min_ratio_stops))
+
+    def _error(self, saw: str) -> PairingError:
         return PairingError(f"{self._name}: {saw}" if self._name else saw)

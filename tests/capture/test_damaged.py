@@ -112,6 +112,10 @@ def test_reordered_pictures_before_the_cut_are_all_given(tmp_path: Path) -> None
 def test_an_mp4_without_its_index_is_refused(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "clip.mp4", noise(20), codec="libx264")
     assert "is truncated" in refusal(cut(path, 0.5))
+    index = path.read_bytes().index(b"moov")
+    begun = tmp_path / "begun.mp4"
+    begun.write_bytes(path.read_bytes()[: index + 300])
+    assert "is truncated" in refusal(begun)
 
 
 def test_a_tail_of_zeros_is_no_normal_end(tmp_path: Path) -> None:
@@ -146,7 +150,7 @@ def test_a_stream_without_end_is_given_up_when_nothing_decodes(tmp_path: Path, m
     assert "nothing decodes in 40 packets" in str(error)
 
 
-def test_one_spoilt_packet_is_passed_over(tmp_path: Path) -> None:
+def test_one_spoilt_packet_is_passed_over_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     pictures = noise(20, pixel_format="yuvj420p")
     path = write_clip(tmp_path / "clip.mov", pictures, codec="mjpeg", pixel_format="yuvj420p")
     with av.open(str(path)) as container:
@@ -162,7 +166,25 @@ def test_one_spoilt_packet_is_passed_over(tmp_path: Path) -> None:
     times = [int(frame.pts * info.time_base * 25) for frame in frames]
     assert times == [i for i in range(20) if i != 7]
     assert [frame.index for frame in frames] == list(range(19))
-    assert source.skipped_packets == 1
+    [warning] = caplog.messages
+    assert warning.startswith(f"{path} is damaged")
+    assert warning.endswith("packets that cannot be decoded: 1, the first near 0.280 s")
+
+
+def test_pictures_with_traces_of_damage_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = write_clip(tmp_path / "clip.mp4", noise(20), codec="libx264")
+    assert len(read_until_broken(path)[0]) == 20
+    assert caplog.messages == []
+    with av.open(str(path)) as container:
+        packets = [(packet.pos or 0, packet.size) for packet in container.demux(video=0) if packet.size]
+    content = bytearray(path.read_bytes())
+    middle = packets[10][0] + packets[10][1] // 2
+    content[middle : middle + 40] = bytes(255 - byte for byte in content[middle : middle + 40])
+    path.write_bytes(content)
+    frames, error = read_until_broken(path)
+    assert (len(frames), error) == (20, None)
+    [warning] = caplog.messages
+    assert "pictures with traces of damage: " in warning
 
 
 def test_a_change_of_size_ends_the_stream(tmp_path: Path) -> None:

@@ -132,16 +132,21 @@ def test_the_exif_orientation_is_applied(tmp_path: Path) -> None:
     assert (info.width, info.height) == (16, 32)
 
 
+PNG = cv2.imencode(".png", level(3))[1].tobytes()
+SPOILT_PNG = PNG[:-24] + b"?" + PNG[-23:]
+
+
 @pytest.mark.parametrize(
     ("bad", "seen"),
     [
         (cv2.imencode(".png", level(3, width=20))[1].tobytes(), "has 20x12 pixels, the first picture 16x12"),
         (cv2.imencode(".png", level(3).astype(np.uint16))[1].tobytes(), "becomes 10 bit, the first picture 8 bit"),
-        (cv2.imencode(".png", level(3))[1].tobytes()[:60], "cannot be decoded"),
-        (b"text", "cannot be decoded"),
-        (b"", "cannot be decoded"),
+        (PNG[:60], "no picture, or a damaged one"),
+        (SPOILT_PNG, "no picture, or a damaged one"),
+        (b"text", "no picture, or a damaged one"),
+        (b"", "no picture, or a damaged one"),
     ],
-    ids=["size", "depth", "truncated", "text", "empty"],
+    ids=["size", "depth", "truncated", "spoilt", "text", "empty"],
 )
 def test_a_bad_picture_ends_the_sequence_and_is_named(
     shots: Path, capfd: pytest.CaptureFixture[str], bad: bytes, seen: str
@@ -168,7 +173,7 @@ def test_what_holds_no_picture_is_refused(tmp_path: Path) -> None:
         (tmp_path / "*.tif", "no file matches"),
         (tmp_path / "nowhere" / "%d.png", "no file matches"),
         (text, "is one file"),
-        (tmp_path / "*.png", "cannot be decoded"),
+        (tmp_path / "*.png", "no picture, or a damaged one"),
     ):
         with pytest.raises(SourceError, match=seen) as caught:
             read_all(wanted)

@@ -159,6 +159,38 @@ def make_source() -> Callable[..., str]:
     return make
 
 
+@pytest.fixture
+def make_long_source(tmp_path: Path) -> Callable[..., str]:
+    """make_long_source(audio_starts_s=, subtitles_s=): 6 s of video; (start, duration) of each subtitle."""
+
+    def make(*, audio_starts_s: Sequence[int], subtitles_s: Sequence[tuple[int, int]] = ()) -> str:
+        path = tmp_path / "long.mkv"
+        with av.open(str(path), "w") as output:
+            video = output.add_stream("libx264", rate=25, width=64, height=48, pix_fmt="yuv420p")
+            sound = output.add_stream("aac", rate=48000)
+            text = output.add_stream("srt") if subtitles_s else None
+            if text:
+                text.codec_context.subtitle_header = ASS_HEADER
+                text.codec_context.time_base = MILLISECOND
+            for frame in _gray_frames(150):
+                output.mux(video.encode(frame))
+            output.mux(video.encode(None))
+            for start_s in audio_starts_s:
+                for start in range(start_s * 48000, 6 * 48000, 1024):
+                    output.mux(sound.encode(_sound(start)))
+                output.mux(sound.encode(None))
+            for start_s, duration_s in subtitles_s:
+                line = b"0,0,Default,,0,0,0,,Line"
+                packet = text.codec_context.encode_subtitle(SubtitleSet.create(line, start=0, end=1000 * duration_s))
+                packet.stream, packet.time_base = text, MILLISECOND
+                packet.pts = packet.dts = 1000 * start_s
+                packet.duration = 1000 * duration_s
+                output.mux(packet)
+        return str(path)
+
+    return make
+
+
 def _gray_frames(count: int) -> Iterator[av.VideoFrame]:
     for index in range(count):
         frame = av.VideoFrame(64, 48, "yuv420p")

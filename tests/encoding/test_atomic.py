@@ -116,51 +116,86 @@ def test_any_file_name_works(tmp_path, monkeypatch, fused_frames, encode, make_s
 
 
 SCRIPT = """
-import os, resource, sys
+import gc, os, resource, sys
 from fractions import Fraction
 import numpy as np
 from stages.encoding.video import VideoConfig, VideoEncoder
 from stages.errors import EncodeError
 from stages.frame import ColorTags, FusedFrame, Planes, StreamInfo
 
-output, source, how = sys.argv[1:]
+output, source, codec, frames, limit, limited_at = sys.argv[1:]
+frames, limit, limited_at = int(frames), int(limit), int(limited_at)
 tick = Fraction(1, 25)
-encoder = VideoEncoder(VideoConfig(output=output, preset="ultrafast"))
-encoder.open(StreamInfo(64, 48, 8, tick, frame_rate=Fraction(25), container=source))
-if how == "full":
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+open_files = len(os.listdir("/proc/self/fd"))
+encoder = VideoEncoder(VideoConfig(output=output, codec=codec, preset="ultrafast" if codec[0] == "h" else None))
+encoder.open(StreamInfo(64, 48, 8, tick, frame_rate=Fraction(25), container=source or None))
 rng = np.random.default_rng(0)
 try:
-    for i in range(300):
-        planes = Planes(rng.integers(0, 255, (48, 64), np.uint8), rng.integers(0, 255, (2, 24, 32), np.uint8))
-        list(encoder.process(FusedFrame(i, planes, i, tick, 1, ColorTags(), (i, i), 3.0, 0, 0)))
-    if how == "full":
-        list(encoder.flush())
+    for i in range(frames + 1):
+        if i == limited_at:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+        if i < frames:
+            planes = Planes(rng.integers(0, 255, (48, 64), np.uint8), rng.integers(0, 255, (2, 24, 32), np.uint8))
+            list(encoder.process(FusedFrame(i, planes, i, tick, 1, ColorTags(), (i, i), 3.0, 0, 0)))
+    if limit < 0:
+        os._exit(9)  # as if killed
+    list(encoder.flush())
 except EncodeError as error:
+    # Closing must be safe whether or not there is room again.
+    if limited_at % 2:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     encoder.close()
-    sys.exit(str(error))
-os._exit(9)
+    message = str(error)
+    del encoder, error
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) == open_files, "a file is left open"
+    sys.exit(message)
 """
 
 
-def run_script(output, source, how):
+def run_script(output, source, *, codec="h264", frames=300, limit=-1, limited_at=-1, script=SCRIPT):
     environment = os.environ | {"PYTHONPATH": str(Path(stages.__file__).parents[1])}
-    command = [sys.executable, "-c", SCRIPT, str(output), source, how]
+    command = [sys.executable, "-c", script, str(output), source, codec, *map(str, (frames, limit, limited_at))]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
 def test_a_killed_process_leaves_a_file_that_plays(tmp_path, make_source, suffix):
     source = make_source(tmp_path / "in.mp4", frames=300)
-    assert run_script(tmp_path / f"out{suffix}", source, "killed").returncode == 9
+    assert run_script(tmp_path / f"out{suffix}", source).returncode == 9
     assert not (tmp_path / f"out{suffix}").exists()
     # 300 frames are 12 s; the last group of pictures and what the encoder holds are lost.
     assert frame_count(tmp_path / f"out.partial{suffix}") > 150
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_a_full_disk_is_one_clear_line(tmp_path, make_source, suffix):
-    result = run_script(tmp_path / f"out{suffix}", make_source(tmp_path / "in.mp4"), "full")
-    assert result.returncode == 1
+@pytest.mark.parametrize(
+    ("codec", "suffix", "has_source", "limit", "limited_at", "left"),
+    [
+        ("h264", ".mp4", False, 0, 0, []),  # the header
+        ("h264", ".mov", True, 3000, 0, ["out.partial.mov"]),  # the first frames
+        ("h265", ".mp4", False, 100_000, 201, ["out.partial.mp4"]),  # in the middle
+        ("h264", ".mkv", True, 50_000, 11, ["out.partial.mkv"]),
+        ("h265", ".mp4", True, 20_000, 40, ["out.partial.mp4"]),  # the end
+    ],
+)
+def test_a_full_disk_is_one_clear_line_whenever_it_happens(
+    tmp_path, make_source, codec, suffix, has_source, limit, limited_at, left
+):
+    source = make_source(tmp_path / "in.mp4") if has_source else ""
+    frames = 40 if limited_at == 40 else 300
+    output = tmp_path / "to" / f"out{suffix}"
+    output.parent.mkdir()
+    result = run_script(output, source, codec=codec, frames=frames, limit=limit, limited_at=limited_at)
+    assert result.returncode == 1, result.stderr
     assert f"out.partial{suffix}: cannot write: File too large; check the disk" in result.stderr
-    assert not (tmp_path / f"out{suffix}").exists()
+    assert "Traceback" not in result.stderr
+    assert names(output.parent) == left
+
+
+def test_a_muxer_that_refuses_the_only_packet_does_not_end_the_process(tmp_path):
+    # MP4 holds no duration of more than 31 bits.
+    script = SCRIPT.replace("tick = Fraction(1, 25)", "tick = Fraction(1)").replace("i, tick, 1,", "i, tick, 2**31,")
+    result = run_script(tmp_path / "out.mp4", "", frames=1, limit=0, script=script)
+    assert result.returncode == 1, result.stderr
+    assert "out.partial.mp4: cannot encode: Invalid argument" in result.stderr
+    assert names(tmp_path) == []

@@ -110,3 +110,8 @@ def test_settings_that_do_not_go_together_are_refused(settings, message):
 def test_odd_sizes_and_other_time_bases(tmp_path, fused_frames, write):
     write(tmp_path / "%d.png", fused_frames(1, size=(63, 47), time_base=Fraction(1, 3)))
     assert cv2.imread(str(tmp_path / "0.png")).shape == (47, 63, 3)
+
+
+def test_an_empty_output_is_refused() -> None:
+    with pytest.raises(ValueError, match="output must name"):
+        PictureConfig(output="")

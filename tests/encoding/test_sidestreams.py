@@ -7,6 +7,8 @@ from fractions import Fraction
 import av
 import pytest
 
+from stages.encoding.video import VideoConfig, VideoEncoder
+
 
 def packets(path, kind):
     """(time in seconds, bytes) of the first stream of a kind."""
@@ -200,3 +202,29 @@ def test_a_truncated_source_keeps_the_audio_it_has(tmp_path, make_source, throug
     (tmp_path / "in.mkv").write_bytes(data[: len(data) // 2])
     output = through(source, ".mkv", count=20)
     assert len(packets(output, "audio")) > 10
+
+
+@pytest.mark.parametrize("starts_s", [(), (5,)])
+def test_audio_that_begins_late_or_never_holds_no_video_in_memory(
+    tmp_path, make_long_source, fused_frames, info_of, starts_s
+):
+    source = make_long_source(audio_starts_s=starts_s)
+    frames = fused_frames(150)
+    encoder = VideoEncoder(VideoConfig(output=str(tmp_path / "out.mp4"), preset="ultrafast"))
+    encoder.open(info_of(frames, container=source))
+    for frame in frames[:140]:
+        list(encoder.process(frame))
+    assert (tmp_path / "out.partial.mp4").stat().st_size > 50_000
+    for frame in frames[140:]:
+        list(encoder.process(frame))
+    encoder.flush()
+    encoder.close()
+    assert len(packets(tmp_path / "out.mp4", "video")) == 150
+    assert packets(tmp_path / "out.mp4", "audio") == packets(source, "audio")
+
+
+def test_subtitles_keep_their_times_across_many_groups_of_pictures(make_long_source, through):
+    shown_s = [(1, 2), (4, 1), (5, 1)]
+    source = make_long_source(audio_starts_s=(0,), subtitles_s=shown_s)
+    output = through(source, ".mp4", count=150)
+    assert [time for time, data in packets(output, "subtitles") if b"Line" in data] == [time for time, _ in shown_s]

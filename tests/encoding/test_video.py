@@ -69,6 +69,17 @@ def test_every_codec_keeps_frames_times_and_tags(
         assert (frame.colorspace, frame.color_range, frame.color_primaries, frame.color_trc) == (9, 1, 9, 16)
 
 
+@pytest.mark.parametrize(
+    ("codec", "suffix"),
+    [("h264", ".mp4"), ("h264", ".mkv"), ("h265", ".mp4"), ("h265", ".mov"), ("h265", ".mkv"), ("av1", ".mp4")],
+)
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_the_shortest_videos_are_complete(tmp_path, fused_frames, encode, codec, suffix, count):
+    frames = fused_frames(count)
+    encode(tmp_path / f"out{suffix}", frames, codec=codec)
+    assert times_s(decode(tmp_path / f"out{suffix}")) == times_s(frames)
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".mov"])
 def test_time_base_is_the_input_s_and_the_last_frame_keeps_its_duration(tmp_path, fused_frames, encode, suffix):
     frames = fused_frames(start=1501, durations=(3003,) * 11 + (9000,), time_base=Fraction(1, 90000))

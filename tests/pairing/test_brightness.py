@@ -51,6 +51,11 @@ def test_an_empty_stream_gives_nothing(pair):
     assert pair([]) == []
 
 
+def test_a_new_scene_at_every_frame_leaves_nothing_to_pair(film, pair):
+    with pytest.raises(PairingError, match=r"clip\.mp4: no two frames of both exposures, 4 frames apart at most"):
+        pair(film("|".join("UOUOUOUOUOUO")))
+
+
 def test_a_dropped_frame_makes_the_next_one_nearer(film, pair):
     outputs = pair(film("UOUOUOUOOUOUO"))
     assert exposures(outputs) == "UOUOUOUOOUOUO"

@@ -79,6 +79,8 @@ def test_alone_it_prints_its_help(capsys: pytest.CaptureFixture[str]) -> None:
         (["video", "clip.mp4"], "Missing option '-o' / '--output'. See: lumabraid video --help"),
         (["video", "clip.mp4", "-o", "x.mp4", "--mode", "slow"], "Invalid value for '--mode': 'slow' is not one of"),
         (["video", "--outptu", "x"], "No such option '--outptu'"),
+        (["models", "x"], "Got unexpected extra argument (x). See: lumabraid models --help"),
+        (["train", ".", "-o", "x", "--learning-rate", "-1"], "Invalid value for '--learning-rate': -1.0 is not in"),
         (["simulate", "room.hdr", "-o", "x.mp4", "--size", "big"], "Invalid value for '--size': 'big' is not a size"),
     ],
 )
@@ -133,6 +135,14 @@ def test_a_reader_that_leaves_is_no_error() -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(60) == 1
+
+
+@pytest.mark.parametrize("closed", [1, 2])
+def test_output_that_is_closed_is_no_error(closed: int) -> None:
+    shell = ["sh", "-c", f'"$0" "$@" {closed}>&-', sys.executable, "-c", PROGRAM, "config", "list"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(shell, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_config_list_show_check_and_schema(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

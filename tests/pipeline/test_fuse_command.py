@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from pipeline.cli import main
-from pipeline.picture_file import read_picture
+from stages.capture.picture import read_picture
 
 
 def exposed(stops: float, *, width: int = 96, height: int = 64) -> npt.NDArray[np.float32]:
@@ -81,6 +81,18 @@ def test_sixteen_bits_give_sixteen_and_odd_names_work(tmp_path: Path) -> None:
     assert len(np.unique(fused)) > 256
 
 
+def test_a_damaged_picture_is_one_line_and_nothing_else(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    under, over = write(tmp_path / "dark.png", -2), write(tmp_path / "bright.png", 1)
+    content = bytearray(over.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    over.write_bytes(content)
+    assert fuse(under, over, "-o", tmp_path / "fused.png") == 2
+    assert capfd.readouterr() == (
+        "",
+        f"lumabraid: error: {over} is no picture, or a damaged one; replace or remove it\n",
+    )
+
+
 def test_still_pictures_come_out_the_same_with_and_without_alignment(tmp_path: Path) -> None:
     under, over = write(tmp_path / "dark.png", -2), write(tmp_path / "bright.png", 1)
     assert fuse(under, over, "-o", tmp_path / "a.png") == 0
@@ -116,8 +128,8 @@ def test_what_cannot_be_fused_is_one_line(tmp_path: Path, capsys: pytest.Capture
     text.write_text("no picture", encoding="utf-8")
     empty.touch()
     assert "no such file" in refused(capsys, under, tmp_path / "missing.png", "-o", output)
-    assert "not a picture" in refused(capsys, under, text, "-o", output)
-    assert "not a picture" in refused(capsys, empty, over, "-o", output)
+    assert "no picture, or a damaged one" in refused(capsys, under, text, "-o", output)
+    assert "no picture, or a damaged one" in refused(capsys, empty, over, "-o", output)
     said = refused(capsys, under, small, "-o", output)
     assert "96x64" in said
     assert "48x64" in said

@@ -91,6 +91,15 @@ def test_a_missing_map_leaves_nothing_behind(config, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["map.hdr"]
 
 
+def test_a_file_is_no_folder_for_the_truth(config, tmp_path):
+    (tmp_path / "truth").touch()
+
+    with pytest.raises(ConfigError, match="truth is a file"):
+        simulate(config, encoder(tmp_path / "clip.mp4"), truth=tmp_path / "truth")
+
+    assert not (tmp_path / "clip.mp4").exists()
+
+
 def test_a_clip_without_an_end_is_refused(config, tmp_path):
     with pytest.raises(ConfigError, match="seconds"):
         simulate(dataclasses.replace(config, seconds=None), encoder(tmp_path / "clip.mp4"))
