@@ -13,11 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import av
+from av.video.frame import PictureType
 
-from benchmarks.clips import write_bracketed_clip
+from benchmarks.clips import FRAME_RATE, TIME_BASE, write_bracketed_clip
 from pipeline.assembly import assemble
 from pipeline.config import validate
 from stages.encoding.codecs import CODECS
+from stages.encoding.videofile import KEYFRAME_INTERVAL_S
 
 
 def decode_and_encode(clip: Path, output: Path) -> None:
@@ -30,8 +32,11 @@ def decode_and_encode(clip: Path, output: Path) -> None:
         )
         assert isinstance(encoded, av.VideoStream)
         encoded.width, encoded.height, encoded.pix_fmt = stream.width, stream.height, "yuv420p"
-        encoded.codec_context.thread_type = "AUTO"
+        encoded.time_base = encoded.codec_context.time_base = TIME_BASE
+        encoded.codec_context.thread_type = "FRAME"
+        encoded.codec_context.gop_size = round(KEYFRAME_INTERVAL_S * FRAME_RATE)
         for frame in source.decode(stream):
+            frame.pict_type = PictureType.NONE  # or the encoder would repeat the decoded frame's type
             sink.mux(encoded.encode(frame))
         sink.mux(encoded.encode(None))
 

@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 _GUESSED_RATE = Fraction(30)
 """Frames per second told to the encoder's rate control when the source does not know its own."""
 
-_KEYFRAME_INTERVAL_S = 2
+KEYFRAME_INTERVAL_S = 2
 """Apart from seeking, what MP4 loses at most when the process is killed: it is written by groups of pictures."""
 
 _WRITE_BYTES = 1 << 20
@@ -188,7 +188,8 @@ class VideoFile:
         context = stream.codec_context
         context.time_base = self._time_base
         context.thread_count = 0
-        context.gop_size = 1 if codec.intra_only else max(1, round(_KEYFRAME_INTERVAL_S * rate))
+        context.thread_type = "FRAME"  # PyAV's default cuts every H.264 picture into slices, which costs quality.
+        context.gop_size = 1 if codec.intra_only else max(1, round(KEYFRAME_INTERVAL_S * rate))
         if info.sample_aspect_ratio > 0:
             context.sample_aspect_ratio = info.sample_aspect_ratio
         _tag(stream, self._color)
