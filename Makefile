@@ -1,7 +1,7 @@
 # make demo   fuse the packaged clip and say where the result lies
 # make test   lint, types and tests
 # make bench  what the pipeline itself costs, in time and memory
-# Both set up what they need in $(VENV), from constraints.txt.
+# All set up what they need in $(VENV), from constraints.txt.
 
 PYTHON ?= python3
 VENV ?= .venv

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 
 from pipeline.training_pairs import PairSampler, PairSettings, split_maps
+from stages.errors import ConfigError
 from stages.fusion import weights
 from stages.fusion.lcndr import LCNDR
 from stages.fusion.mef_ssim import MefSsim
@@ -65,10 +67,11 @@ def run_training(
     A run that was interrupted goes on from its last checkpoint when started again with the same arguments.
 
     Raises:
-        ConfigError: too few maps, or a held-out name that fits none.
+        ConfigError: too few maps, a held-out name that fits none, or a folder that holds a run with other settings.
         SourceError: a map cannot be read.
     """
     training_maps, validation_maps = split_maps(run.maps, run.hold_out)
+    _check_same_run(run, training_maps)
     sampler = PairSampler(training_maps, PairSettings(side=run.side, batch_size=run.batch_size, seed=run.seed))
     validation = _validation(validation_maps, run.validation_pairs)
     torch.manual_seed(run.seed)
@@ -84,6 +87,29 @@ def run_training(
     card = run.output / f"{run.name}.md"
     card.write_text(_model_card(run, model, training_maps, validation_maps, scores, command), encoding="utf-8")
     return TrainingResult(path, card, scores)
+
+
+def _check_same_run(run: TrainingRun, training_maps: Sequence[Path]) -> None:
+    """Refuse to go on from a checkpoint that was made with other settings."""
+    settings = {
+        "steps": run.steps,
+        "batch_size": run.batch_size,
+        "side": run.side,
+        "learning_rate": run.learning_rate,
+        "seed": run.seed,
+        "maps": [path.name for path in training_maps],
+    }
+    path = run.output / "run.json"
+    if path.exists():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        changed = [name for name, value in settings.items() if before.get(name) != value]
+        if changed:
+            raise ConfigError(
+                f"{run.output} holds a training run with other {', '.join(changed)}: "
+                "use the same again to go on with it, or another folder"
+            )
+    run.output.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
 
 
 def _validation(maps: Sequence[Path], pairs: int) -> list[Batch]:

@@ -15,7 +15,7 @@ overrides = click.option(
     "overrides",
     metavar="KEY=VALUE",
     multiple=True,
-    help="Change any setting, such as channels.capacity=8; `lumabraid config show offline` lists them. Repeatable.",
+    help="Change any setting, such as channels.capacity=8; `lumabraid config schema` lists them all. Repeatable.",
 )
 stats = click.option("--stats", is_flag=True, help="Print the account as a line of JSON every second and at the end.")
 model = click.option("--model", metavar="NAME", help="Network; `lumabraid models` lists them.")

@@ -41,7 +41,7 @@ class ZeroMqConfig:
     crf: int = 23
     """Quality of h264 and h265, 0 to 51, smaller is better."""
     keys: str | None = None
-    """Folder made by `lumabraid keys new`: subscribers need a key that lies in its `clients`; null = no keys."""
+    """Folder made by `lumabraid keys new`: subscribers need a key that lies in its `readers`; null = no keys."""
     insecure: bool = False
     """Let other machines subscribe without keys."""
 

@@ -95,3 +95,11 @@ def test_training_ends_in_weights_that_fuse(
     assert "hall_01_1k, hall_02_1k" in card
     with (output / "log.csv").open() as log:
         assert [row["step"] for row in csv.DictReader(log)] == ["1", "2"]
+
+
+def test_a_folder_with_another_run_is_refused(maps: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["train", str(maps), "-o", str(tmp_path / "run"), "--steps", "1", "--batch-size", "1", "--side", "96"]
+    arguments += ["--hold-out", "hall", "--validation-pairs", "1"]
+    assert main(arguments) == 0
+    assert main([*arguments, "--seed", "9"]) == 2
+    assert "other seed" in capsys.readouterr().err
