@@ -47,7 +47,7 @@ class PartialFile:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-            os.replace(self.partial, self.final)  # noqa: PTH105
+            self.partial.replace(self.final)
         except OSError as error:
             reason = error.strerror or error
             raise EncodeError(f"cannot rename {self.partial} to {self.final.name}: {reason}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -122,7 +121,7 @@ class PictureWriter(Stage[FusedFrame, Done]):
         try:
             self._folder.mkdir(exist_ok=True)
             partial.write_bytes(encoded)
-            os.replace(partial, path)  # noqa: PTH105 - as atomic on every system
+            partial.replace(path)
         except OSError as error:
             partial.unlink(missing_ok=True)
             raise EncodeError(f"cannot write {path}: {error.strerror}; check the disk and its space") from error
