@@ -31,7 +31,7 @@ class Watched(Stage[FusedFrame, Done]):
         self.complete = False
         """Whether the sink has committed its result."""
         self._ratios: Counter[int] = Counter()
-        self._under_frames = 0
+        self._frames = self._under_frames = 0
 
     def open(self, info: StreamInfo) -> StreamInfo:
         """As the sink."""
@@ -41,7 +41,9 @@ class Watched(Stage[FusedFrame, Done]):
 
     def process(self, item: FusedFrame) -> Iterable[Done | Dropped]:
         """As the sink."""
-        self._ratios[round(item.ratio_stops * _STEPS_PER_STOP)] += 1
+        if item.ratio_stops is not None:
+            self._ratios[round(item.ratio_stops * _STEPS_PER_STOP)] += 1
+        self._frames += 1
         self._under_frames += item.index == item.sources[0]
         return self._sink.process(item)
 
@@ -62,7 +64,7 @@ class Watched(Stage[FusedFrame, Done]):
         low, middle, high = (ratios[i] / _STEPS_PER_STOP for i in (0, len(ratios) // 2, -1))
         return {
             "under": self._under_frames,
-            "over": len(ratios) - self._under_frames,
+            "over": self._frames - self._under_frames,
             "ratio_stops": {"min": low, "median": middle, "max": high},
         }
 

@@ -68,7 +68,7 @@ def compare(clip: Path, fused: Path, video: Path, sheet: Path) -> None:
                     duration=frame.duration,
                     color=frame.color,
                     sources=(frame.index, frame.index),
-                    ratio_stops=0.0,
+                    ratio_stops=None,
                     captured_ns=frame.captured_ns,
                     fused_ns=frame.captured_ns,
                 )

@@ -136,7 +136,7 @@ def _encode(encoder: Stage[FusedFrame, Done]) -> None:
                 duration=1,
                 color=BT709,
                 sources=(index, index),
-                ratio_stops=0,
+                ratio_stops=None,
                 captured_ns=0,
                 fused_ns=0,
             )

@@ -184,6 +184,8 @@ class Runner:
         """Do what ``stop`` and ``abort`` asked for."""
         if self._abort_requested:
             self._give_up(_ABORTED)
+        if self._stop_requested or self._given_up:
+            self._source.interrupt()
         if self._stop_requested and self._source.will_give_no_more:
             if self._source.first_frame_s is None:
                 self._give_up("stopped before the first frame")

@@ -81,7 +81,7 @@ def _fused(frame: lumabraid.Frame) -> FusedFrame:
         duration=0,
         color=ColorTags(color.matrix, ColorRange(color.range), color.primaries, color.transfer),
         sources=(header.index, header.index),
-        ratio_stops=header.ratio_stops or 0.0,
+        ratio_stops=header.ratio_stops,
         captured_ns=header.captured_ns,
         fused_ns=header.fused_ns,
     )

@@ -122,11 +122,18 @@ class SourceWorker(Worker):
         self._source = source
         self._outbox = outbox
         self._stop_requested = False
+        self._interrupted = False
         self._frame_in_hand = False
 
     def stop(self) -> None:
         """Read no more. Waits for nothing and takes no lock: fit for a signal handler."""
         self._stop_requested = True
+
+    def interrupt(self) -> None:
+        """Let a source that waits for its next frame wait no longer; once is enough, more does no harm."""
+        if not self._interrupted:
+            self._interrupted = True
+            self._source.interrupt()
 
     @property
     def will_give_no_more(self) -> bool:

@@ -191,11 +191,14 @@ class FusedFrame:
     color: ColorTags
     sources: tuple[int, int]
     """Indices of the under and the over frame."""
-    ratio_stops: float
+    ratio_stops: float | None
+    """log2 of over's exposure over under's; None when unknown."""
     captured_ns: int
     """When the reference was read."""
     fused_ns: int
     """When fusion finished (time.time_ns)."""
+    aligned: AlignedPair | None = None
+    """What it was fused from; None for a picture that comes from elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)

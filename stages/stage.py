@@ -59,6 +59,13 @@ class Source(ABC):
             DamagedSourceError: the source broke off; everything read before stays valid.
         """
 
+    def interrupt(self) -> None:
+        """Let an ``open`` or ``read`` under way in another thread return soon, and later reads give the end.
+
+        What never waits long for its frames needs nothing here.
+        """
+        return
+
     @abstractmethod
     def close(self) -> None:
         """Let go of every resource; also after a failed ``open``, and never raises."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SHARED = {"stages", "stages.frame", "stages.stage", "stages.errors", "stages.color"}
+SHARED = {"stages", "stages.bracket", "stages.frame", "stages.stage", "stages.errors", "stages.color"}
 STAGE_FOLDERS = sorted(path.parent.name for path in ROOT.glob("stages/*/__init__.py"))
 STANDARD_LIBRARY = sys.stdlib_module_names
 CLIENT = {"lumabraid": ["lumabraid-client"]}

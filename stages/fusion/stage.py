@@ -99,4 +99,5 @@ def _finished(item: AlignedPair, planes: Planes) -> FusedFrame:
         ratio_stops=pair.ratio_stops,
         captured_ns=reference.captured_ns,
         fused_ns=time.time_ns(),
+        aligned=item,
     )

@@ -40,6 +40,9 @@ class FakeSource(Source):
         self.index += 1
         return Frame(self.index - 1, PLANES, pts=self.index - 1, time_base=Fraction(1, 25))
 
+    def interrupt(self) -> None:
+        self.rig.interrupt()
+
     def close(self) -> None:
         self.rig.enter("capture", "close")
 
@@ -101,6 +104,8 @@ class Rig:
         self.sunk: list[int] = []
         self.hanging = threading.Event()
         self.released = threading.Event()
+        self.interrupt: Callable[[], object] = lambda: None
+        """What the source does when it is interrupted."""
         self.runner: Runner | None = None
         self.fakes: dict[str, FakeStage] = {}
         self._outcome: Outcome | None = None

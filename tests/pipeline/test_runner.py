@@ -140,6 +140,18 @@ def test_stop_does_not_wait_for_a_source_that_hangs(rig: Any) -> None:
     assert rig.steps_of("encoding")[-2:] == ["flush", "close"]
 
 
+def test_stop_interrupts_a_source_that_waits(rig: Any) -> None:
+    rig.behaviours["capture", "read"] = lambda index: rig.hang() if index == 5 else None
+    rig.interrupt = rig.released.set
+    runner = rig.start()
+    assert rig.hanging.wait(20)
+    runner.stop()
+    outcome = rig.outcome()
+    assert outcome.error is None
+    assert outcome.report.stuck == ()
+    assert outcome.report.account.captured == outcome.report.account.fused == 5
+
+
 def test_a_frame_that_comes_after_stop_is_let_go(rig: Any, until: Until) -> None:
     def wait_for_the_source(_: int | None) -> None:
         rig.released.set()
