@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +15,9 @@ from stages.frame import FusedFrame, StreamInfo
 from stages.stage import Done, Dropped, Source, Stage
 
 if TYPE_CHECKING:
+    from stages.preview.browser import BrowserPreview
     from stages.publishing.zeromq import ZeroMqPublisher
+    from stages.window.desktop import DesktopWindow
 
 _STEPS_PER_STOP: Final = 100
 """Ratios are counted in hundredths of a stop, so that the tally does not grow with the stream."""
@@ -30,6 +32,10 @@ class Watched(Stage[FusedFrame, Done]):
         """None until every stage is open."""
         self.complete = False
         """Whether the sink has committed its result."""
+        self.size: tuple[int, int] | None = None
+        """Width and height of the latest frame; None before the first."""
+        self.ratio_stops: float | None = None
+        """Of the latest frame that tells."""
         self._ratios: Counter[int] = Counter()
         self._frames = self._under_frames = 0
 
@@ -41,7 +47,9 @@ class Watched(Stage[FusedFrame, Done]):
 
     def process(self, item: FusedFrame) -> Iterable[Done | Dropped]:
         """As the sink."""
+        self.size = item.planes.width, item.planes.height
         if item.ratio_stops is not None:
+            self.ratio_stops = item.ratio_stops
             self._ratios[round(item.ratio_stops * _STEPS_PER_STOP)] += 1
         self._frames += 1
         self._under_frames += item.index == item.sources[0]
@@ -69,14 +77,39 @@ class Watched(Stage[FusedFrame, Done]):
         }
 
 
+class Introduced(Stage[FusedFrame, FusedFrame]):
+    """The preview, told of the run when the source is open: some sources know only then whether they can be steered."""
+
+    def __init__(self, preview: BrowserPreview, source: Source, status: Callable[[], Mapping[str, object]]) -> None:
+        self._preview = preview
+        self._source = source
+        self._status = status
+
+    def open(self, info: StreamInfo) -> StreamInfo:
+        """As the preview."""
+        self._preview.connect(status=self._status, bracket=self._source.bracket)
+        return self._preview.open(info)
+
+    def process(self, item: FusedFrame) -> Iterable[FusedFrame | Dropped]:
+        """As the preview."""
+        return self._preview.process(item)
+
+    def close(self) -> None:
+        """As the preview."""
+        self._preview.close()
+
+
 @dataclass(frozen=True, slots=True)
 class Pipeline:
     """Stages connected; ``runner.run()`` runs them, once."""
 
     runner: Runner
+    source: Source
     sink: Watched
     publisher: ZeroMqPublisher | None
-    """Where the configuration has one."""
+    """This and the next two where the configuration has them."""
+    preview: BrowserPreview | None
+    window: DesktopWindow | None
 
     @property
     def frame_count(self) -> int | None:
@@ -98,11 +131,14 @@ def assemble(config: PipelineConfig, *, on_progress: Callable[[Report], None] | 
             made[role] = stage_class(role, settings.kind)(settings)
     source: Source = made.pop("capture")
     sink = Watched(made["encoding"])
+    played = {**made, "encoding": sink}
+    if "preview" in made:
+        played["preview"] = Introduced(made["preview"], source, lambda: runner.report().to_dict())
     runner = Runner(
         source,
-        [(role, sink if role == "encoding" else stage) for role, stage in made.items()],
+        list(played.items()),
         capacity=config.channels.capacity,
         policy=config.channels.policy,
         on_progress=on_progress,
     )
-    return Pipeline(runner, sink, made.get("publishing"))
+    return Pipeline(runner, source, sink, *(made.get(role) for role in ("publishing", "preview", "window")))

@@ -24,6 +24,7 @@ COMMANDS: Final[dict[str, str]] = {
     "demo": "Fuse the packaged clip and show the result beside its input.",
     "video": "Fuse a video of alternating exposures into one HDR-like video.",
     "fuse": "Fuse two pictures, or two folders of pictures.",
+    "live": "Fuse what a camera sees, live, and show it on a page.",
     "run": "Run a pipeline described in a YAML file or preset.",
     "subscribe": "Receive a published stream: count, measure or save its frames.",
     "replay": "Publish a recorded video at its own pace.",

@@ -44,8 +44,12 @@ class PipelineConfig(BaseModel):
     """How two exposures become one picture."""
     publishing: Any = None
     """How other programs get the fused frames while the pipeline runs; null = not at all."""
+    preview: Any = None
+    """The page that shows the fused frames in a browser while the pipeline runs; null = none."""
+    window: Any = None
+    """The desktop window that shows the fused frames while the pipeline runs; null = none."""
     encoding: Any
-    """Which file the fused frames go to; may be left out where they are published."""
+    """Which file the fused frames go to; may be left out where they are published or shown."""
     channels: ChannelConfig = ChannelConfig()
     """The channels between stages."""
     report: Path | None = None
@@ -73,7 +77,7 @@ def validate(settings: Settings) -> PipelineConfig:
         ConfigError: as ``load_config``.
     """
     sections = dict(settings)
-    if sections.get("publishing") is not None and sections.get("encoding") is None:
+    if sections.get("encoding") is None and any(sections.get(role) is not None for role in OPTIONAL_ROLES):
         sections["encoding"] = {"kind": "none"}
     roles = [role for role in STAGES if role not in OPTIONAL_ROLES or sections.get(role) is not None]
     for role in roles:

@@ -56,5 +56,6 @@ def _known_keys(model: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
     node = schema
     for part in loc:
         node = node.get("properties", {}).get(part, {})
+        node = next((choice for choice in node.get("anyOf", ()) if "$ref" in choice), node)  # a section or null
         node = definitions.get(node.get("$ref", "").rpartition("/")[2], node)
     return list(node.get("properties", {}))

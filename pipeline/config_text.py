@@ -30,7 +30,7 @@ def json_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,
         "required": required,
-        "anyOf": [{"required": ["encoding"]}, {"required": ["publishing"]}],
+        "anyOf": [{"required": [role]} for role in ("encoding", *OPTIONAL_ROLES)],
     }
 
 

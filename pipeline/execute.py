@@ -15,8 +15,8 @@ import click
 from pipeline.assembly import Pipeline, assemble
 from pipeline.config import PipelineConfig
 from pipeline.interrupt import interruptible
-from pipeline.progress import progress
 from pipeline.report import Report
+from pipeline.run_view import run_view
 from stages.capture.locate import display_name, printable
 from stages.errors import ConfigError, DamagedSourceError, LumabraidError
 
@@ -39,14 +39,12 @@ def execute(config: PipelineConfig, *, title: str, stats: bool = False) -> Repor
         _check_report(config.report, taken=(_input(config), getattr(config.encoding, "output", None)))
     failure: LumabraidError | None = None
     lines = _StatsLines()
-    with progress(title) as bar:
+    with run_view(config, title) as view:
 
         def show(report: Report) -> None:
-            account = report.account
-            ended = account.fused + account.dropped_total + account.failed_total
-            note = "finishing; Ctrl-C again stops at once" if report.state == "stopping" else ""
-            speed = report.fps * ended / account.fused if account.fused else 0.0
-            bar.show(ended, pipeline.frame_count, speed, note)
+            view(pipeline, report)
+            if pipeline.window is not None and pipeline.window.closed_by_hand:
+                pipeline.runner.stop()
             if stats:
                 lines.show(report)
 
@@ -66,13 +64,13 @@ def execute(config: PipelineConfig, *, title: str, stats: bool = False) -> Repor
     if config.report is not None:
         _write_json(config.report, report.to_dict())
     if isinstance(failure, DamagedSourceError):
-        kept = (
-            "the frames before it are fused and kept" if report.extra["output"] else "too little came before it to fuse"
-        )
+        kept = "the frames before it are fused" if report.account.fused else "too little came before it to fuse"
+        kept += " and kept" if report.extra["output"] else ""
         raise DamagedSourceError(f"{failure}; {kept}") from failure
     if failure is not None:
         raise failure
-    if report.state != "complete":
+    closed = pipeline.window is not None and pipeline.window.closed_by_hand
+    if report.state != "complete" and not (closed and report.state == "stopped"):
         raise click.Abort
     return report
 

@@ -9,6 +9,8 @@ STAGES: Final[dict[str, dict[str, str]]] = {
     "capture": {
         "file": "stages.capture.file:FileSource",
         "pictures": "stages.capture.pictures:PicturesSource",
+        "camera": "stages.capture.device:CameraSource",
+        "stream": "stages.capture.stream:StreamSource",
         "simulated": "stages.capture.simulated:SimulatedSource",
     },
     "pairing": {
@@ -25,6 +27,12 @@ STAGES: Final[dict[str, dict[str, str]]] = {
     "publishing": {
         "zeromq": "stages.publishing.zeromq:ZeroMqPublisher",
     },
+    "preview": {
+        "browser": "stages.preview.browser:BrowserPreview",
+    },
+    "window": {
+        "desktop": "stages.window.desktop:DesktopWindow",
+    },
     "encoding": {
         "video": "stages.encoding.video:VideoEncoder",
         "pictures": "stages.encoding.pictures:PictureWriter",
@@ -33,8 +41,8 @@ STAGES: Final[dict[str, dict[str, str]]] = {
 }
 """Class by role, in the order frames pass, and by kind; the first kind of a role is its default."""
 
-OPTIONAL_ROLES: Final = frozenset({"publishing"})
-"""Roles that nobody plays unless the configuration has a section for them."""
+OPTIONAL_ROLES: Final = ("publishing", "preview", "window")
+"""Roles that nobody plays unless the configuration has a section for them; with one of them, no file is needed."""
 
 
 def default_kind(role: str) -> str:

@@ -9,6 +9,7 @@ from typing import Literal
 from pipeline.account import AccountSnapshot
 from pipeline.channel import ChannelCounters
 from pipeline.latency import LatencySummary, StageTimes
+from pipeline.recent import Recent
 from stages.errors import LumabraidError
 
 Step = Literal["open", "read", "process", "flush", "close"]
@@ -72,6 +73,8 @@ class Report:
     """Fused frames per second since the first frame was captured."""
     latency: LatencySummary
     """From a frame's capture until the sink has it."""
+    recent: Recent
+    """The same of the last two seconds; of a run that has ended, its last two."""
     stages: Mapping[str, StageReport]
     """By name, in the order of the pipeline."""
     failure: Failure | None = None
@@ -93,6 +96,11 @@ class Report:
             "wall_s": round(self.wall_s, 3),
             "fps": round(self.fps, 3),
             "latency": _rounded(self.latency),
+            "recent": {
+                "captured_fps": round(self.recent.captured_fps, 3),
+                "fused_fps": round(self.recent.fused_fps, 3),
+                "latency": _rounded(self.recent.latency),
+            },
             "stages": {name: stage.to_dict() for name, stage in self.stages.items()},
             "error": None if self.failure is None else self.failure.to_dict(),
             "stuck": list(self.stuck),

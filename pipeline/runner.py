@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.account import Account
 from pipeline.channel import Policy
 from pipeline.latency import LatencyHistogram
+from pipeline.recent import RecentFrames
 from pipeline.report import Failure, Report, StageReport, State
 from pipeline.worker import Crashed, Event, Indexed, Link, SourceWorker, StageWorker
 from stages.errors import LumabraidError
@@ -60,15 +61,16 @@ class Runner:
             raise ValueError(f"a pipeline needs a source and stages with different names, got {names}")
         self._account = Account()
         self._latency = LatencyHistogram()
+        self._recent = RecentFrames()
         self._events: SimpleQueue[Event] = SimpleQueue()
         links = [
             Link(capacity, policy if position else "block", partial(self._overtaken, name))
             for position, (name, _) in enumerate(stages)
         ]
         outboxes: list[Link | None] = [*links[1:], None]
-        self._source = SourceWorker(source_name, source, links[0], self._account, self._events.put)
+        self._source = SourceWorker(source_name, source, links[0], self._account, self._recent, self._events.put)
         self._stages = [
-            StageWorker(name, stage, inbox, outbox, self._account, self._latency, self._events.put)
+            StageWorker(name, stage, inbox, outbox, self._account, self._latency, self._recent, self._events.put)
             for (name, stage), inbox, outbox in zip(stages, links, outboxes, strict=True)
         ]
         self._workers = {worker.name: worker for worker in (self._source, *self._stages)}
@@ -139,6 +141,7 @@ class Runner:
             wall_s=0.0 if self._started_s is None else now_s - self._started_s,
             fps=account.fused / fusing_s if fusing_s > 0 else 0.0,
             latency=self._latency.summary(),
+            recent=self._recent.summary(now_s),
             stages={
                 self._source.name: StageReport(self._source.meter.times(), queue=None),
                 **{

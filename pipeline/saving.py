@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from fractions import Fraction
-from typing import Any, Self
+from typing import Self
 
 import lumabraid
-import numpy as np
 
 from pipeline.config import validate_section
+from pipeline.received import color_tags, raw_planes
 from stages.encoding.video import VideoEncoder
-from stages.frame import ColorRange, ColorTags, FusedFrame, Planes, StreamInfo
+from stages.frame import FusedFrame, StreamInfo
 
 _log = logging.getLogger("stages.subscription")
 
@@ -70,16 +70,14 @@ def _info(frame: FusedFrame, status: lumabraid.Status | None) -> StreamInfo:
 
 def _fused(frame: lumabraid.Frame) -> FusedFrame:
     """The received frame as the encoder takes it; its memory is ZeroMQ's own."""
-    header, color = frame.header, frame.header.color
-    luma: Any = np.ascontiguousarray(frame.luma)
-    chroma: Any = np.stack(frame.chroma)
+    header = frame.header
     return FusedFrame(
         index=header.index,
-        planes=Planes(luma, chroma, 10 if header.encoding == "yuv420p10le" else 8),
+        planes=raw_planes(frame),
         pts=header.pts,
         time_base=Fraction(*header.time_base),
         duration=0,
-        color=ColorTags(color.matrix, ColorRange(color.range), color.primaries, color.transfer),
+        color=color_tags(header.color),
         sources=(header.index, header.index),
         ratio_stops=header.ratio_stops,
         captured_ns=header.captured_ns,

@@ -1,4 +1,4 @@
-"""Receives a published stream for a person: counts, measures, saves."""
+"""Receives a published stream for a person: counts, measures, saves, shows."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event, Thread
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import lumabraid
 import numpy as np
 
 from pipeline.saving import Saving
+
+if TYPE_CHECKING:
+    from pipeline.display import Display
 
 _WATCH_S: Final = 0.1
 _REPORT_INTERVAL_S: Final = 1.0
@@ -49,7 +52,8 @@ class Subscription:
         *,
         count: int | None,
         timeout_s: float,
-        saving: Saving | None,
+        saving: Saving | None = None,
+        display: Display | None = None,
         on_report: Callable[[Reception], None],
     ) -> None:
         """Set it up.
@@ -59,12 +63,14 @@ class Subscription:
             count: how many frames to read; None = all.
             timeout_s: how long to wait for a frame.
             saving: where they go, too; finished and closed by the caller.
+            display: where they are shown, too; the end comes when the person closes it.
             on_report: called about once a second.
         """
         self._subscriber = subscriber
         self._count = count
         self._timeout_s = timeout_s
         self._saving = saving
+        self._display = display
         self._on_report = on_report
         self._stopped = False
         self._ended = Event()
@@ -90,7 +96,7 @@ class Subscription:
         try:
             while self._wants_more() and self._take_in(self._subscriber.read(self._timeout_s)):
                 if time.monotonic() - self._reported_s >= _REPORT_INTERVAL_S:
-                    self._on_report(self._reception(self._reported_frames, self._reported_s))
+                    self._tell(self._reception(self._reported_frames, self._reported_s))
                     self._reported_frames, self._reported_s = self._frames, time.monotonic()
         except lumabraid.ClosedError:
             pass  # the stream ended, or the watch closed the subscriber
@@ -102,7 +108,7 @@ class Subscription:
     def _close_when_stopped(self) -> None:
         """A signal handler must not do it, and a read that waits does not see the wish."""
         while not self._ended.wait(_WATCH_S):
-            if self._stopped:
+            if self._stopped or (self._display is not None and self._display.closed_by_hand):
                 self._subscriber.close()
 
     def _wants_more(self) -> bool:
@@ -115,7 +121,14 @@ class Subscription:
         self._frames += 1
         if frame.age_s is not None:
             self._ages_ms.append(frame.age_s * 1000)
+        if self._display is not None:
+            self._display.show(frame)
         return self._saving is None or self._saving.write(frame, self._subscriber.status)
+
+    def _tell(self, reception: Reception) -> None:
+        self._on_report(reception)
+        if self._display is not None:
+            self._display.tell(reception)
 
     def _reception(self, frames_before: int, since_s: float) -> Reception:
         """The account, with the frames per second since then."""

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from pipeline.account import Account
 from pipeline.channel import CancelledError, Channel, Policy
 from pipeline.latency import LatencyHistogram, StageMeter
+from pipeline.recent import RecentFrames
 from pipeline.report import Step
 from stages.frame import StreamInfo
 from stages.stage import Done, Dropped, Source, Stage
@@ -114,13 +115,21 @@ class SourceWorker(Worker):
     """Reads frames until the source ends, breaks off or is no longer wanted."""
 
     def __init__(
-        self, name: str, source: Source, outbox: Link, account: Account, post: Callable[[Event], None]
+        self,
+        name: str,
+        source: Source,
+        outbox: Link,
+        account: Account,
+        recent: RecentFrames,
+        post: Callable[[Event], None],
     ) -> None:
+        """``recent`` is told of each frame read."""
         super().__init__(name, account, post)
         self.first_frame_s: float | None = None
         """When the first frame was there, on the monotonic clock."""
         self._source = source
         self._outbox = outbox
+        self._recent = recent
         self._stop_requested = False
         self._interrupted = False
         self._frame_in_hand = False
@@ -170,6 +179,7 @@ class SourceWorker(Worker):
         if self.first_frame_s is None:
             self.first_frame_s = time.monotonic()
         self._account.captured(frame.index)
+        self._recent.captured()
         self._frame_index = frame.index + 1
         self._outbox.items.put(frame)
         self.meter.gave()
@@ -190,14 +200,16 @@ class StageWorker(Worker):
         outbox: Link | None,
         account: Account,
         latency: LatencyHistogram,
+        recent: RecentFrames,
         post: Callable[[Event], None],
     ) -> None:
-        """``latency`` is told how long each finished frame took from its capture."""
+        """``latency`` and ``recent`` are told how long each finished frame took from its capture."""
         super().__init__(name, account, post)
         self.inbox = inbox
         self._stage = stage
         self._outbox = outbox
         self._latency = latency
+        self._recent = recent
 
     def _work(self) -> None:
         info = next(self.inbox.info)
@@ -243,6 +255,7 @@ class StageWorker(Worker):
             latency_s = self._account.fused(output.index)
             if latency_s is not None:
                 self._latency.record(latency_s)
+                self._recent.fused(latency_s)
         self.meter.gave()
 
     def _close(self) -> None:

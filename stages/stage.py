@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
+from stages.bracket import BracketControl
 from stages.frame import Frame, StreamInfo
 
 In = TypeVar("In")
@@ -42,6 +43,9 @@ class Source(ABC):
 
     Config: ClassVar[type[Any]]
     """Frozen dataclass of settings; the constructor takes one."""
+
+    bracket: BracketControl | None = None
+    """Steers the exposures while the source runs; None where they cannot be steered."""
 
     @abstractmethod
     def open(self) -> StreamInfo:

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def merge(section: dict[str, Any], **given: object) -> None:
+    """Add what was given on the command line."""
+    section.update({key: value for key, value in given.items() if value is not None})
+
 
 overrides = click.option(
     "--set",
@@ -16,6 +23,9 @@ overrides = click.option(
     metavar="KEY=VALUE",
     multiple=True,
     help="Change any setting, such as channels.capacity=8; `lumabraid config schema` lists them all. Repeatable.",
+)
+report = click.option(
+    "--report", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the account as JSON."
 )
 stats = click.option("--stats", is_flag=True, help="Print the account as a line of JSON every second and at the end.")
 model = click.option("--model", metavar="NAME", help="Network; `lumabraid models` lists them.")

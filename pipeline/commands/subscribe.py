@@ -12,6 +12,7 @@ Examples:
   lumabraid subscribe tcp://127.0.0.1:5555
   lumabraid subscribe tcp://127.0.0.1:5555 --topic fused/jpeg --count 100 --stats
   lumabraid subscribe tcp://127.0.0.1:5555 --save seen.mp4
+  lumabraid subscribe tcp://HOST:5555 --topic fused/jpeg --preview 8080
   lumabraid subscribe tcp://HOST:5555 --publisher-key publisher.key --key robot.key_secret""",
 )
 @click.argument("address", metavar="ADDRESS")
@@ -20,6 +21,8 @@ Examples:
 )
 @click.option("--count", type=click.IntRange(min=1), metavar="N", help="Stop after so many frames.")
 @click.option("--save", "output", metavar="FILE", help="Write what arrives as a video; needs a YUV topic.")
+@click.option("--window", is_flag=True, help="Show what arrives in a window; closing it, q or Esc in it ends.")
+@click.option("--preview", metavar="[HOST:]PORT", help="Show what arrives on a page for browsers, such as 8080.")
 @click.option("--stats", is_flag=True, help="Print the account as a line of JSON every second.")
 @click.option("--publisher-key", metavar="FILE", help="The publisher's .key file, where it wants keys.")
 @click.option("--key", metavar="FILE", help="This reader's .key_secret file; needs --publisher-key.")
@@ -37,6 +40,8 @@ def command(
     topic: str,
     count: int | None,
     output: str | None,
+    window: bool,
+    preview: str | None,
     stats: bool,
     publisher_key: str | None,
     key: str | None,
@@ -45,7 +50,8 @@ def command(
     """Receive a published stream until it ends, and say what arrived.
 
     Every second a line tells frames per second, their age since capture, and how many were lost. Only the newest frame
-    is taken, as a robot would; with --save, or a video topic, all that arrive.
+    is taken, as a robot would; with --save, or a video topic, all that arrive. --window and --preview show every
+    encoding; over a network, fused/h264 and fused/jpeg are the ones to take.
     """
     import contextlib
     import dataclasses
@@ -68,19 +74,27 @@ def command(
         click.echo(json.dumps(account) if stats else _line(account))
 
     every = output is not None or topic.endswith(("/h264", "/h265"))
-    with (
-        client_errors(),
-        contextlib.nullcontext() if output is None else Saving(output) as saving,
-        lumabraid.Subscriber(
-            address,
-            topic=topic,
-            policy="every" if every else "latest",
-            server_key=publisher_key,
-            keys=key,
-            stop_at_end=True,
-        ) as subscriber,
-    ):
-        subscription = Subscription(subscriber, count=count, timeout_s=timeout_s, saving=saving, on_report=show)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(client_errors())
+        saving = None if output is None else stack.enter_context(Saving(output))
+        display = None
+        if window or preview is not None:
+            from pipeline.display import Display
+
+            display = stack.enter_context(Display(title=address, window=window, preview=preview))
+        subscriber = stack.enter_context(
+            lumabraid.Subscriber(
+                address,
+                topic=topic,
+                policy="every" if every else "latest",
+                server_key=publisher_key,
+                keys=key,
+                stop_at_end=True,
+            )
+        )
+        subscription = Subscription(
+            subscriber, count=count, timeout_s=timeout_s, saving=saving, display=display, on_report=show
+        )
         with interruptible(subscription):
             show(subscription.run())
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -32,9 +31,7 @@ Examples:
 @click.option(
     "--crf", type=int, help="Quality of h264, h265 and av1; smaller is better and larger. [default: 18, 20, 25]"
 )
-@click.option(
-    "--report", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the account as JSON."
-)
+@options.report
 @options.publishing
 @options.stats
 @options.overrides
@@ -71,21 +68,16 @@ def command(
     if output is None and not published:
         raise click.UsageError("Missing option '-o' / '--output'.")
     settings = read_settings("offline")
-    _merge(settings["fusion"], model=model, mode=mode, device=device)
+    options.merge(settings["fusion"], model=model, mode=mode, device=device)
     settings["capture"] = {"kind": _capture_kind(source), "input": source}
     settings["encoding"] = {"kind": "none"} if output is None else {"kind": _encoding_kind(output), "output": output}
-    _merge(settings["encoding"], codec=codec, crf=crf)
-    _merge(settings, report=report)
+    options.merge(settings["encoding"], codec=codec, crf=crf)
+    options.merge(settings, report=report)
     execute(
         validate(apply_overrides(settings, [*published, *overrides])),
         title=Path(display_name(source)).name,
         stats=stats,
     )
-
-
-def _merge(section: dict[str, Any], **given: object) -> None:
-    """Add what was given on the command line."""
-    section.update({key: value for key, value in given.items() if value is not None})
 
 
 def _capture_kind(source: str) -> str:

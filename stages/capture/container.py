@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import av
@@ -20,8 +21,10 @@ _PLAYLISTS = frozenset({".m3u", ".m3u8", ".mpd", ".sdp", ".ffconcat"})
 """Text that leads to a video."""
 
 
-def open_container(location: Location, *, open_timeout_s: float, read_timeout_s: float) -> InputContainer:
-    """The opened container; the time-outs hold for URLs, pipes and devices.
+def open_container(
+    location: Location, *, open_timeout_s: float, read_timeout_s: float, options: Mapping[str, str] | None = None
+) -> InputContainer:
+    """The opened container; the time-outs hold for URLs, pipes and devices, ``options`` are FFmpeg's.
 
     Raises:
         SourceError: nothing there, no answer in time, or not a container FFmpeg reads.
@@ -30,6 +33,7 @@ def open_container(location: Location, *, open_timeout_s: float, read_timeout_s:
         container = av.open(
             location.address,
             "r",
+            options=dict(options or {}),
             metadata_errors="replace",
             timeout=(open_timeout_s, read_timeout_s) if location.path is None else None,
         )
@@ -92,7 +96,7 @@ def _why_not(path: Path | None, error: Exception) -> str:
     if isinstance(error, (av.error.InvalidDataError, av.error.ArgumentError, av.error.EOFError, ValueError)):
         return "is no video in a format that is known, or its beginning is damaged; check that it plays"
     if isinstance(error, av.error.ProtocolNotFoundError):
-        return "is an address of a kind that is not supported; check it for typing errors"
+        return "is an address of a kind that this FFmpeg (the one in PyAV) does not read; check it for typing errors"
     advice = "" if path is not None else "; check the address"
     return f"cannot be opened: {describe(error)}{advice}"
 

@@ -24,14 +24,23 @@ class Decoder:
     from which nothing more decodes ends the stream.
     """
 
-    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+    def __init__(self, container: InputContainer, stream: VideoStream, *, live: bool = False) -> None:
+        """Make ready to decode.
+
+        Args:
+            container: as opened.
+            stream: one of its video streams.
+            live: give each picture as soon as it is there, and let it have another size than the one before.
+        """
         self.damage: str | None = None
         """What was seen when the stream broke off; None while it is whole."""
         self._container = container
         self._stream = stream
         self._codec = stream.codec_context
-        # Threads by frames are what makes H.264 and HEVC fast; the decoder still gives pictures in order.
-        self._codec.thread_type = "AUTO"
+        # Threads by frames are what makes H.264 and HEVC fast; but each of them holds a picture back.
+        self._codec.thread_type = "SLICE" if live else "AUTO"
+        self._live = live
+        self._stopped = False
         self._failed_packets = 0
         self._corrupt_pictures = 0
         self._first_flaw_pts: int | None = None
@@ -45,11 +54,15 @@ class Decoder:
         """The pictures; after the last, ``damage`` says whether the stream was whole."""
         size: tuple[int, int] | None = None
         for frame in self._decoded():
-            if size is not None and size != (frame.width, frame.height):
+            if size is not None and size != (frame.width, frame.height) and not self._live:
                 self.damage = f"the picture changes from {size[0]}x{size[1]} to {frame.width}x{frame.height}"
                 return
             size = (frame.width, frame.height)
             yield frame
+
+    def stop(self) -> None:
+        """End before the next packet; from any thread."""
+        self._stopped = True
 
     def flaws(self) -> str | None:
         """The damage passed over so far, for messages; None if there was none."""
@@ -79,6 +92,8 @@ class Decoder:
         held: Packet[VideoStream] | None = None
         try:
             for packet in self._container.demux(self._stream):
+                if self._stopped:
+                    return
                 if packet.size == 0:
                     continue
                 if held is not None:

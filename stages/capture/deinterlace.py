@@ -23,7 +23,7 @@ def deinterlaced(frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
         if weaver is None and not frame.interlaced_frame:
             yield frame
             continue
-        if weaver is None or weaver.picture_format != frame.format.name:
+        if weaver is None or weaver.layout != _layout(frame):
             if weaver is not None:
                 yield from weaver.push(None)
             weaver = _Weaver(frame)
@@ -32,11 +32,16 @@ def deinterlaced(frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
         yield from weaver.push(None)
 
 
+def _layout(frame: VideoFrame) -> tuple[str, int, int]:
+    """What a filter is made for."""
+    return frame.format.name, frame.width, frame.height
+
+
 class _Weaver:
     """The filter and the times of the pictures in it."""
 
     def __init__(self, frame: VideoFrame) -> None:
-        self.picture_format = frame.format.name
+        self.layout = _layout(frame)
         self._times: deque[tuple[int | None, int]] = deque()
         self._fed = 0
         self._graph = Graph()

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from stages.errors import SourceError
 
-_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?:[^/?#]*@)?(?P<rest>[^?#]*)")
+_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<rest>.*)", re.DOTALL)
+_BEYOND_HOST = re.compile(r"[/?#]")
+_SECRET_IN_PATH = re.compile(r"(?i)((?:pass|pwd|token|secret)[^/&=;]*=)[^/&;]*?(?=_\w+=|[/&;]|$)")
+"""Some cameras take the password in the path: /user=admin_password=1234_channel=1.sdp"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,23 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
+def is_url(text: str) -> bool:
+    """Whether ``text`` is the address of something in the network, by its form."""
+    return _URL.match(text) is not None
+
+
 def display_name(text: str) -> str:
-    """A path or URL for messages and reports: printable, and a URL without credentials, query and fragment."""
+    """A path or URL for messages and reports: printable, and a URL without credentials, query and fragment.
+
+    What may be a password with a slash or question mark in it goes too, though it should have been escaped.
+    """
     url = _URL.match(text)
-    return printable(f"{url['scheme']}{url['rest']}" if url else text)
+    if url is None:
+        return printable(text)
+    rest = url["rest"]
+    before, _, after = rest.rpartition("@")
+    if not _BEYOND_HOST.search(before):
+        rest = after
+    elif ":" in before:
+        rest = f"...@{after}"
+    return printable(url["scheme"] + _SECRET_IN_PATH.sub(r"\1...", re.split(r"[?#]", rest)[0]))

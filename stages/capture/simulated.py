@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from stages.capture.bracketed import BracketedSource
 from stages.capture.camera import CameraCapabilities
 from stages.capture.foreground import scatter
 from stages.capture.panorama import Panorama
@@ -147,7 +148,7 @@ class SimulatedCamera:
         return self._expose(self._open_scene.radiance(self._time_s(instant)), instant, exposure, noisy=noisy)
 
     def truth(self, instant: int) -> Truth:
-        """The noise-free bracket and the radiance at an instant."""
+        """The noise-free pictures of ``bracket``, however the camera was steered, and the radiance at an instant."""
         radiance = self._open_scene.radiance(self._time_s(instant))
         under, over = (self._expose(radiance, instant, exposure, noisy=False) for exposure in self.bracket)
         return Truth(under, over, radiance)
@@ -171,16 +172,18 @@ class SimulatedCamera:
         return self._sensor.expose(radiance, exposure.time_us * self._per_us * light, gain=exposure.gain, rng=rng)
 
     def _light(self, start_s: float, length_s: float) -> float:
-        """Mean of 1 + depth * cos(2 pi * 2 mains * t) while the shutter is open."""
+        """Mean of 1 + depth * cos(2 pi * 2 mains * t) while the shutter is open, times what was switched before."""
         turn = 4 * math.pi * self._config.mains_hz
         swing = math.sin(turn * (start_s + length_s)) - math.sin(turn * start_s)
-        return 1 + self._config.flicker_depth * swing / (turn * length_s)
+        switched = sum(stops for time_s, stops in self._config.light_switches if time_s <= start_s)
+        return 2.0**switched * (1 + self._config.flicker_depth * swing / (turn * length_s))
 
 
 class SimulatedSource(Source):
     """Films with a ``SimulatedCamera``, a short exposure after a long one after a short one.
 
-    A frame's ``pts`` is its instant for ``camera.truth``; ``dropped_frames`` leave gaps in it.
+    A frame's ``pts`` is its instant for ``camera.truth``; ``dropped_frames`` leave gaps in it. With ``exposure`` in
+    its settings it is steered like any camera: what is filmed while that is found out how is not given out.
     """
 
     Config: ClassVar[type[Any]] = SimulatedConfig
@@ -190,27 +193,34 @@ class SimulatedSource(Source):
         self._config = config
         self._filmed = 0
         self._delivered = 0
+        self._steered = BracketedSource(_Link(self.camera, config), config.exposure) if config.exposure else None
+        self.bracket = self._steered.bracket if self._steered else None
 
     def open(self) -> StreamInfo:
-        """Open the camera and wait until it follows.
+        """Open the camera and, with a fixed bracket, wait until it follows.
 
         Raises:
             SourceError: the map cannot be read.
         """
-        info = self.camera.open()
-        # What a camera films before the first command takes hold has no place in the bracket.
-        self._filmed = -self._config.control_delay_frames
-        self._delivered = 0
-        while self._filmed < 0:
-            self._film()
+        if self._steered is not None:
+            info = self._steered.open()
+        else:
+            info = self.camera.open()
+            # What a camera films before the first command takes hold has no place in the bracket.
+            self._filmed = -self._config.control_delay_frames
+            self._delivered = 0
+            while self._filmed < 0:
+                self._film()
         return dataclasses.replace(info, frame_count=self._config.frame_count)
 
     def read(self) -> Frame | None:
         """The next frame that arrives; None at the end."""
+        if self._steered is not None:
+            return self._steered.read()
         count = self._config.frame_count
         while count is None or self._filmed < count:
             frame = self._film()
-            if _generator(self._config.seed, _LOSS, frame.pts).random() >= self._config.dropped_frames:
+            if not _is_lost(self._config, frame.pts):
                 self._delivered += 1
                 return dataclasses.replace(frame, index=self._delivered - 1)
         return None
@@ -227,6 +237,36 @@ class SimulatedSource(Source):
         self.camera.set_exposure(exposure.time_us, exposure.gain)
         self._filmed += 1
         return self.camera.read()
+
+
+class _Link:
+    """A ``Camera`` at the other end of a wire: what is lost on it is never seen, and it ends with the film."""
+
+    def __init__(self, camera: SimulatedCamera, config: SimulatedConfig) -> None:
+        self._camera = camera
+        self._config = config
+        self.set_exposure = camera.set_exposure
+        self.open = camera.open
+        self.close = camera.close
+
+    @property
+    def capabilities(self) -> CameraCapabilities:
+        """The camera's."""
+        return self._camera.capabilities
+
+    def read(self) -> Frame | None:
+        """The next frame that arrives; None when all were filmed."""
+        while True:
+            frame = self._camera.read()
+            if self._config.frame_count is not None and frame.pts >= self._config.frame_count:
+                return None
+            if not _is_lost(self._config, frame.pts):
+                return frame
+
+
+def _is_lost(config: SimulatedConfig, instant: int) -> bool:
+    """Whether a frame is lost on its way from the camera."""
+    return bool(_generator(config.seed, _LOSS, instant).random() < config.dropped_frames)
 
 
 def _generator(seed: int, stream: int, instant: int) -> np.random.Generator:

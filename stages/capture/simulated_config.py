@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar, Literal
 
+from stages.capture.exposure.config import ExposureConfig
 from stages.capture.motion import CameraPath
 from stages.capture.panorama import View
 from stages.capture.sensor import RESPONSES, Sensor
@@ -37,6 +38,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "flicker_depth": (0, 1),
 }
 """Smallest and largest value by setting."""
+_MOST_SWITCHED_STOPS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +75,9 @@ class SimulatedConfig:
     """Frames from the command to the first frame with the new exposure."""
     obeys: bool = True
     """false = the camera takes exposure commands and ignores them, as some drivers do."""
+    exposure: ExposureConfig | None = None
+    """Steers the camera by what it sees: ``stops``, ``bias_stops`` and ``starts_with`` then do not matter; null = the
+    bracket that suits the first view, throughout."""
     metadata: bool = False
     """true = frames tell their exposure; false = the picture must."""
     yaw_deg: float = 0.0
@@ -101,6 +106,8 @@ class SimulatedConfig:
     """Frequency of the mains; lamps flicker at twice this."""
     flicker_depth: float = 0.0
     """Share of the light that flickers, 0 to 1."""
+    light_switches: tuple[tuple[float, float], ...] = ()
+    """(time_s, stops) each: from this time on there is so much more light than before (negative: less)."""
 
     def __post_init__(self) -> None:
         """Refuse settings without a picture."""
@@ -110,6 +117,12 @@ class SimulatedConfig:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise ValueError(f"{name} must lie between {low:g} and {high:g}, got {value}")
+        for switch in self.light_switches:
+            if len(switch) != 2 or not (switch[0] >= 0 and abs(switch[1]) <= _MOST_SWITCHED_STOPS):
+                raise ValueError(
+                    "light_switches must be (time_s, stops) each, time_s 0 or more, stops between "
+                    f"-{_MOST_SWITCHED_STOPS} and {_MOST_SWITCHED_STOPS}, got {switch}"
+                )
 
     @property
     def rate(self) -> Fraction:

@@ -20,7 +20,8 @@ from stages.errors import PairingError
 from stages.frame import ExposurePair, Frame, StreamInfo
 from stages.pairing.alternation import alternation_ratio, describe_lone_frames, describe_refusal
 from stages.pairing.comparison import shift_of_brightness
-from stages.pairing.scene import Ratio, Scene, Seen
+from stages.pairing.scene import Ratio, Scene
+from stages.pairing.seen import Seen
 from stages.pairing.signature import Signature, measure
 from stages.stage import FORBID_UNKNOWN_KEYS, Dropped, Stage
 

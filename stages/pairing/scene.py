@@ -10,7 +10,8 @@ import numpy as np
 
 from stages.frame import ExposurePair, Frame
 from stages.pairing.comparison import Shift, dissimilarity, shift_of_brightness, shift_of_metadata
-from stages.pairing.signature import Signature
+from stages.pairing.roles import Roles
+from stages.pairing.seen import Seen
 from stages.stage import Dropped
 
 # Found on views of 38 radiance maps at 1.5 to 6 stops: in pans of up to 4 degrees a frame 95 of 100 frames stay
@@ -29,20 +30,6 @@ _RATIO_WINDOW = 12
 _RATIO_JUMP_STOPS = 0.5
 """A single measurement counts as no farther than this from the average."""
 _LEAST_RATIO_STOPS = 0.1
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Seen:
-    """A frame and what was measured of it."""
-
-    frame: Frame
-    signature: Signature
-
-    def shift_to(self, other: Seen, *, by_metadata: bool) -> Shift:
-        """The exposure of ``other`` over this one's."""
-        if by_metadata and self.frame.exposure is not None and other.frame.exposure is not None:
-            return shift_of_metadata(self.frame.exposure, other.frame.exposure)
-        return shift_of_brightness(self.signature, other.signature)
 
 
 @dataclass(slots=True)
@@ -70,8 +57,8 @@ class _Waiting:
 class Scene:
     """Takes the frames of one scene in order; keeps as many as ``max_distance`` asks for, and no more.
 
-    A frame is under or over by its likeness to the latest frame of either exposure. Where the pictures cannot
-    tell (all black, all white), exposures are taken to alternate.
+    A frame is under or over by its likeness to the frames before it; see ``Roles``. Where the pictures cannot tell
+    (all black, all white), exposures are taken to alternate.
     """
 
     def __init__(self, ratio: Ratio, *, max_distance: int, by_metadata: bool, last_under: int | None) -> None:
@@ -89,7 +76,7 @@ class Scene:
         self._last_under = last_under
         self._unsorted: deque[Seen] = deque()
         self._latest: dict[bool, Seen] = {}
-        self._previous_is_under = False
+        self._roles: Roles | None = None
         self._waiting: deque[_Waiting] = deque()
         self._motion = 0.0
 
@@ -99,10 +86,12 @@ class Scene:
         return self._latest[True].frame.index if True in self._latest else self._last_under
 
     def holds(self, seen: Seen) -> bool:
-        """False when the frame must begin another scene: after a cut, or when under and over were lost."""
+        """False when the frame must begin another scene: after a cut, in another format, or with exposures lost."""
         known = [*self._latest.values(), *self._unsorted]
         if not known:
             return True
+        if not seen.matches(known[0]):
+            return False
         shifts = [shift_of_brightness(other.signature, seen.signature) for other in known]
         if self._latest and self._is_lost(seen, shifts):
             return False
@@ -137,8 +126,8 @@ class Scene:
 
     def add(self, seen: Seen) -> Iterator[ExposurePair | Dropped]:
         """The pairs that can be made now that this frame is here."""
-        if self._latest:
-            self._sort_in(seen, is_under=self._is_under(seen))
+        if self._roles is not None:
+            self._sort_in(seen, is_under=self._roles.follow(seen, self._ratio.stops))
         else:
             self._begin(seen)
             while len(self._unsorted) > self._max_distance:
@@ -163,25 +152,13 @@ class Scene:
                     self._sort_in(held, is_under=first_is_under)
                 self._unsorted.clear()
                 self._sort_in(seen, is_under=not first_is_under)
+                self._roles = Roles(first, seen, latest_is_under=not first_is_under, by_metadata=self._by_metadata)
                 return
         self._unsorted.append(seen)
 
     def _expected_under(self, seen: Seen) -> bool:
         """By alternation alone."""
         return self._last_under is None or (seen.frame.index - self._last_under) % 2 == 0
-
-    def _is_under(self, seen: Seen) -> bool:
-        """Whether the frame is under, from its likeness to the latest frame of either exposure."""
-        previous = self._latest[self._previous_is_under]
-        from_under = self._latest[True].shift_to(seen, by_metadata=self._by_metadata).stops
-        from_over = self._latest[False].shift_to(seen, by_metadata=self._by_metadata).stops
-        if abs(abs(from_over) - abs(from_under)) > self._ratio.stops / 4:
-            return abs(from_under) < abs(from_over)
-        step = previous.shift_to(seen, by_metadata=self._by_metadata)
-        if step.is_exact and abs(step.stops) < self._ratio.stops / 4:
-            return self._previous_is_under
-        frames_since = seen.frame.index - previous.frame.index
-        return self._previous_is_under ^ (frames_since % 2 == 1)
 
     def _sort_in(self, seen: Seen, *, is_under: bool) -> None:
         """Remember the frame under its exposure and offer it to those that wait for a neighbour."""
@@ -195,7 +172,6 @@ class Scene:
                 waiting.future = seen.frame
         self._waiting.append(_Waiting(seen.frame, is_under, other.frame if other else None))
         self._latest[is_under] = seen
-        self._previous_is_under = is_under
 
     def _decided(self, next_index: int | None) -> Iterator[ExposurePair | Dropped]:
         """Give out waiting frames, in order, as long as nothing still to come could be nearer."""

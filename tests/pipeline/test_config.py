@@ -42,7 +42,7 @@ def test_a_file_needs_only_what_has_no_default(minimal: str) -> None:
 
 def test_each_section_is_the_settings_class_of_its_stage(minimal: str) -> None:
     config = load_config(minimal)
-    for role in set(STAGES) - OPTIONAL_ROLES:
+    for role in set(STAGES) - {*OPTIONAL_ROLES}:
         section = getattr(config, role)
         assert isinstance(section, stage_class(role, section.kind).Config)
 
@@ -111,7 +111,10 @@ def test_overriding_with_the_same_kind_keeps_the_section(minimal: str) -> None:
         ("capture.inptu=x", "capture.inptu: unknown setting; did you mean 'input'?"),
         ("chanels.capacity=1", "chanels: unknown setting; did you mean 'channels'?"),
         ("channels.zzz=1", "channels.zzz: unknown setting; known here: capacity, policy"),
-        ("capture.kind=fiel", "capture.kind: 'fiel' is not one of file, pictures, simulated; did you mean 'file'?"),
+        (
+            "capture.kind=fiel",
+            "capture.kind: 'fiel' is not one of file, pictures, camera, stream, simulated; did you mean 'file'?",
+        ),
         ("channels.policy=blok", "channels.policy: 'blok' is not one of block, drop_oldest, latest; did you mean"),
         ("channels.capacity=many", "channels.capacity: "),
         ("channels.capacity=0", "channels.capacity: should be greater than or equal to 1, got 0"),
@@ -203,7 +206,7 @@ def test_the_schema_describes_every_kind_of_every_role() -> None:
     }
     assert kinds == {kind for known in STAGES.values() for kind in known}
     assert schema["required"] == ["capture"]
-    assert schema["anyOf"] == [{"required": ["encoding"]}, {"required": ["publishing"]}]
+    assert schema["anyOf"] == [{"required": [role]} for role in ("encoding", "publishing", "preview", "window")]
     assert {"type": "null"} in schema["properties"]["publishing"]["anyOf"]
     assert set(PipelineConfig.model_fields) == set(schema["properties"])
 
@@ -219,4 +222,5 @@ def test_every_setting_in_the_schema_is_described() -> None:
 
 
 def test_the_first_kind_of_a_role_is_its_default() -> None:
-    assert [default_kind(role) for role in STAGES] == ["file", "brightness", "flow", "lcndr", "zeromq", "video"]
+    kinds = [default_kind(role) for role in STAGES]
+    assert kinds == ["file", "brightness", "flow", "lcndr", "zeromq", "browser", "desktop", "video"]

@@ -1,0 +1,128 @@
+"""Which command a picture shows: found from its brightness, never from the order of things.
+
+Between two pictures brightness changes as the exposures behind them did, unless the light changed as well. For every
+lag, the number of frames between a command and the picture that shows it, the best history that leads there is kept
+(Viterbi's algorithm): it pays for brightness that its exposures do not explain, and for every change of the lag. A
+frame lost on the way shortens the lag for a while; switched light costs every history the same.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+import numpy as np
+
+from stages.capture.exposure.metering import Floats, Shift
+
+LONGEST_LAG = 12
+"""Frames; no camera known takes longer."""
+
+_SPREAD = 0.2
+"""Standard deviation of a step of brightness, as a share of the step of exposure: cameras have their own curves ..."""
+_LEAST_SPREAD_STOPS = 0.3
+"""... and at least: lamps flicker."""
+_SURPRISE = 7.0
+"""Any step may be the light's, once in a thousand frames; costs are negative logarithms of likelihoods."""
+_AGAINST = 2.0
+"""A step in the wrong direction where its size cannot be measured."""
+_UNKNOWN = 3.0
+"""A lag that points to commands not yet given."""
+_SLIP = 3.0
+"""A lag that changes by a frame: once in twenty frames."""
+_UNHEEDED = 1.5
+"""Frames that are missing by the time stamps, and yet the lag does not go by them."""
+_OFF_USUAL = 0.4
+"""Each frame between the lag and the usual one."""
+_MEMORY = 1 / 12
+"""Share of the latest frame in what is remembered of a history."""
+
+
+class LagTracker:
+    """Follows the lag from frame to frame."""
+
+    def __init__(self) -> None:
+        self._lags = np.arange(LONGEST_LAG + 1)
+        self._cost = np.zeros(self._lags.size)
+        self._paid = np.full(self._lags.size, _UNKNOWN)
+        self._without = 0.0
+        self._visits = np.zeros((self._lags.size, self._lags.size))
+        self._before: Floats | None = None
+        self._usual: int | None = None
+        self._lost: deque[int] = deque(maxlen=LONGEST_LAG + 1)
+
+    @property
+    def lag(self) -> int:
+        """Of the latest picture: 0 when it shows the command given just before it was read."""
+        return int(np.argmin(self._cost))
+
+    @property
+    def usual_lag(self) -> int:
+        """The lag of most of the latest pictures: the camera's, without frames lost on the way."""
+        return int(np.argmax(self._visits[self.lag]))
+
+    @property
+    def cost(self) -> float:
+        """How badly the commands explain the latest pictures: 0 is perfectly, mean over some frames."""
+        return float(self._paid[self.lag])
+
+    @property
+    def cost_without(self) -> float:
+        """The same for a camera that heeds no commands."""
+        return self._without
+
+    @property
+    def steadiness(self) -> float:
+        """Share of the latest pictures that had the usual lag."""
+        return float(self._visits[self.lag].max())
+
+    def settle(self) -> None:
+        """From here on keep near the lag found: commands that only alternate cannot tell it from one two longer."""
+        self._usual = self.usual_lag
+        self._cost[(self._lags < self._usual - 3) | (self._lags > self._usual + 1)] = np.inf
+
+    def follow(self, shift: Shift | None, commands: Sequence[float], *, lost_frames: int = 0) -> None:
+        """Take in the next picture.
+
+        Args:
+            shift: of brightness, from the picture before; None for the first.
+            commands: exposures in stops, one given before each picture, the latest last.
+            lost_frames: missing before this picture by its time stamp.
+        """
+        now = np.full(self._lags.size, np.nan)
+        given = min(len(commands), now.size)
+        now[:given] = list(commands)[: -given - 1 : -1]
+        before, self._before = self._before, now
+        if shift is None or before is None:
+            return
+        came, went = self._lags[None, :], self._lags[:, None]
+        slip = _SLIP * np.abs(came - went)
+        self._lost.appendleft(lost_frames)
+        # While a frame was lost no command was given either: once that would have shown, the lag is as it was.
+        made_up = self._lost[self._usual] if self._usual and self._usual < len(self._lost) else 0
+        if lost_frames != made_up:
+            heeded = _SLIP * np.abs(came - np.maximum(went - lost_frames + made_up, 0))
+            slip = np.minimum(heeded, slip + _UNHEEDED)
+        price = slip + _surprise(shift, now[None, :] - before[:, None])
+        total = self._cost[:, None] + price
+        origin = np.argmin(total, axis=0)
+        self._paid = (1 - _MEMORY) * self._paid[origin] + _MEMORY * price[origin, self._lags]
+        self._without = (1 - _MEMORY) * self._without + _MEMORY * float(_surprise(shift, np.zeros(1))[0])
+        self._visits = (1 - _MEMORY) * self._visits[origin] + _MEMORY * np.eye(self._lags.size)
+        self._cost = total[origin, self._lags]
+        if self._usual is not None:
+            self._cost += _OFF_USUAL * np.abs(self._lags - self._usual)
+            self._cost[(self._lags < self._usual - 3) | (self._lags > self._usual + 1)] = np.inf
+        self._cost -= self._cost.min()
+
+
+def _surprise(shift: Shift, commanded: Floats) -> Floats:
+    """Cost of a step of brightness for each step of exposure that may lie behind it; same shape as ``commanded``."""
+    if shift.is_exact:
+        spread = np.maximum(_SPREAD * np.abs(commanded), _LEAST_SPREAD_STOPS)
+        cost = np.minimum(((shift.stops - commanded) / spread) ** 2 / 2, _SURPRISE)
+    else:
+        is_against = (abs(shift.stops) > _LEAST_SPREAD_STOPS) & (commanded * np.sign(shift.stops) < _LEAST_SPREAD_STOPS)
+        cost = np.where(is_against, _AGAINST, 0.0)
+    known: Floats = np.where(np.isnan(commanded), _UNKNOWN, cost)
+    return known

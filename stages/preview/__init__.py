@@ -1,0 +1,1 @@
+"""Preview: a page that shows the fused picture while the pipeline runs."""

@@ -1,0 +1,1 @@
+"""Window: the fused stream on this machine's screen."""
