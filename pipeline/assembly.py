@@ -15,6 +15,7 @@ from stages.frame import FusedFrame, StreamInfo
 from stages.stage import Done, Dropped, Source, Stage
 
 if TYPE_CHECKING:
+    from stages.encoding.segments import SegmentRecorder
     from stages.publishing.zeromq import ZeroMqPublisher
 
 _STEPS_PER_STOP: Final = 100
@@ -77,6 +78,8 @@ class Pipeline:
     sink: Watched
     publisher: ZeroMqPublisher | None
     """Where the configuration has one."""
+    recorder: SegmentRecorder | None
+    """Where it records in segments."""
 
     @property
     def frame_count(self) -> int | None:
@@ -105,4 +108,5 @@ def assemble(config: PipelineConfig, *, on_progress: Callable[[Report], None] | 
         policy=config.channels.policy,
         on_progress=on_progress,
     )
-    return Pipeline(runner, sink, made.get("publishing"))
+    recorder = made["encoding"] if config.encoding.kind == "segments" else None
+    return Pipeline(runner, sink, made.get("publishing"), recorder)

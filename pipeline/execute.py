@@ -91,6 +91,11 @@ def account_lines(report: Report) -> Iterator[str]:
             f"  exposures: {exposures['under']} under, {exposures['over']} over, "
             f"{ratio['median']:.2f} stops apart{spread}"
         )
+    recorded = report.extra["recorded"]
+    if isinstance(recorded, dict):
+        deleted = f", {recorded['deleted']} deleted to stay under the limit" if recorded["deleted"] else ""
+        held_mb = recorded["held_bytes"] / 1e6
+        yield f"  segments: {recorded['segments']} recorded{deleted}, {held_mb:.1f} MB in the folder"
     published = report.extra["published"]
     if isinstance(published, dict):
         counts = ", ".join(f"{count} on {topic}" for topic, count in published.items() if count)
@@ -136,12 +141,21 @@ def _particulars(pipeline: Pipeline, config: PipelineConfig, *, written: bool) -
     stream = pipeline.sink.stream
     return {
         "input": stream.name if stream else display_name(_input(config) or "") or None,
-        "output": getattr(config.encoding, "output", None) if pipeline.sink.complete and written else None,
+        "output": _output(pipeline, config) if written else None,
+        "recorded": None if pipeline.recorder is None else dataclasses.asdict(pipeline.recorder.recording),
         "published": None if pipeline.publisher is None else dict(pipeline.publisher.published),
         "exposures": pipeline.sink.exposures(),
         "model": getattr(config.fusion, "model", config.fusion.kind),
         "device": _device(config),
     }
+
+
+def _output(pipeline: Pipeline, config: PipelineConfig) -> str | None:
+    """Where the frames went; None where nothing holds them."""
+    if pipeline.recorder is not None:
+        return pipeline.recorder.recording.folder
+    output: str | None = getattr(config.encoding, "output", None)
+    return output if pipeline.sink.complete else None
 
 
 def _input(config: PipelineConfig) -> str | None:
