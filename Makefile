@@ -6,6 +6,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+READER := docs/examples
 PIP := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: demo test lint types tests bench clean
@@ -22,8 +23,12 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
-tests: $(VENV)/.dev
+tests: $(VENV)/.dev $(READER)/node_modules/.installed
 	$(BIN)/pytest
+
+# Where npm or the network is missing, this fails without harm: the test of the JavaScript reader says so and skips.
+$(READER)/node_modules/.installed: $(READER)/package.json $(READER)/package-lock.json
+	-npm ci --prefix $(READER) --ignore-scripts --no-audit --no-fund --fetch-retries=0 --fetch-timeout=10000 && touch $@
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.overhead
@@ -39,4 +44,4 @@ $(VENV)/.dev: $(VENV)/.runtime
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo-out .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(READER)/node_modules demo-out .mypy_cache .pytest_cache .ruff_cache

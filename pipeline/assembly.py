@@ -15,6 +15,7 @@ from stages.frame import FusedFrame, StreamInfo
 from stages.stage import Done, Dropped, Source, Stage
 
 if TYPE_CHECKING:
+    from stages.encoding.segments import SegmentRecorder
     from stages.preview.browser import BrowserPreview
     from stages.publishing.zeromq import ZeroMqPublisher
     from stages.window.desktop import DesktopWindow
@@ -110,6 +111,8 @@ class Pipeline:
     """This and the next two where the configuration has them."""
     preview: BrowserPreview | None
     window: DesktopWindow | None
+    recorder: SegmentRecorder | None
+    """Where it records in segments."""
 
     @property
     def frame_count(self) -> int | None:
@@ -141,4 +144,12 @@ def assemble(config: PipelineConfig, *, on_progress: Callable[[Report], None] | 
         policy=config.channels.policy,
         on_progress=on_progress,
     )
-    return Pipeline(runner, source, sink, *(made.get(role) for role in ("publishing", "preview", "window")))
+    return Pipeline(
+        runner,
+        source,
+        sink,
+        publisher=made.get("publishing"),
+        preview=made.get("preview"),
+        window=made.get("window"),
+        recorder=made["encoding"] if config.encoding.kind == "segments" else None,
+    )

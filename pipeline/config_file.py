@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from difflib import get_close_matches
 from importlib import resources
 from itertools import takewhile
@@ -11,10 +11,15 @@ from typing import Any
 
 import yaml
 
-from pipeline.registry import STAGES, default_kind
+from pipeline.registry import OPTIONAL_ROLES, STAGES, default_kind
 from stages.errors import ConfigError
 
 Settings = dict[str, Any]
+
+_ASKING_KEYS = frozenset({"kind", "address"})
+"""Whoever sets one of these for an optional role wants it played; another only changes how."""
+_ASKING_OPTIONS = {"publishing": "--publish ADDRESS"}
+"""What else of the command line asks for a role."""
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -83,9 +88,14 @@ def apply_overrides(settings: Settings, overrides: Iterable[str]) -> Settings:
 
     Naming another ``kind`` for a section starts that section anew: settings of one kind mean nothing to
     another.
+
+    Raises:
+        ConfigError: one is not ``a.b=c``, leads into what is no section, or changes a part of an optional role that
+            nobody asked for.
     """
     result: Settings = _copy(settings)
     parsed = [_parse_override(override) for override in overrides]
+    _refuse_unasked(result, parsed)
     for path, value in sorted(parsed, key=lambda override: override[0][-1] != "kind"):
         *parents, key = path
         section = result
@@ -112,6 +122,25 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def _preset_text(name: str) -> str:
     return (resources.files("configs") / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def _refuse_unasked(settings: Settings, overrides: Sequence[tuple[list[str], Any]]) -> None:
+    """Refuse to change what is not there: to say how frames are published must not publish them."""
+    asked = {path[0] for path, value in overrides if _asks(path, value)}
+    absent = {role for role in OPTIONAL_ROLES if settings.get(role) is None and role not in asked}
+    for path, _ in overrides:
+        role = path[0]
+        if role in absent and len(path) > 1:
+            ways = [_ASKING_OPTIONS[role]] if role in _ASKING_OPTIONS else []
+            ways.append(f"--set {role}.kind={default_kind(role)}")
+            raise ConfigError(
+                f"--set {'.'.join(path)}: there is no {role} to change; ask for it with {' or '.join(ways)}"
+            )
+
+
+def _asks(path: list[str], value: Any) -> bool:
+    """Whether an override means that its role be played."""
+    return value is not None if len(path) == 1 else path[1] in _ASKING_KEYS
 
 
 def _parse_override(override: str) -> tuple[list[str], Any]:

@@ -69,8 +69,7 @@ def execute(config: PipelineConfig, *, title: str, stats: bool = False) -> Repor
         raise DamagedSourceError(f"{failure}; {kept}") from failure
     if failure is not None:
         raise failure
-    closed = pipeline.window is not None and pipeline.window.closed_by_hand
-    if report.state != "complete" and not (closed and report.state == "stopped"):
+    if report.state != "complete" and not (report.state == "stopped" and _ends_by_hand(pipeline)):
         raise click.Abort
     return report
 
@@ -89,6 +88,17 @@ def account_lines(report: Report) -> Iterator[str]:
             f"  exposures: {exposures['under']} under, {exposures['over']} over, "
             f"{ratio['median']:.2f} stops apart{spread}"
         )
+    source = report.extra["source"]
+    if isinstance(source, dict) and any(source.values()):
+        yield (
+            f"  source: lost and found again {source['reconnections']} times, "
+            f"{source['overrun']} frames overtaken before they were taken in"
+        )
+    recorded = report.extra["recorded"]
+    if isinstance(recorded, dict):
+        deleted = f", {recorded['deleted']} deleted to stay under the limit" if recorded["deleted"] else ""
+        held_mb = recorded["held_bytes"] / 1e6
+        yield f"  segments: {recorded['segments']} recorded{deleted}, {held_mb:.1f} MB in the folder"
     published = report.extra["published"]
     if isinstance(published, dict):
         counts = ", ".join(f"{count} on {topic}" for topic, count in published.items() if count)
@@ -98,6 +108,12 @@ def account_lines(report: Report) -> Iterator[str]:
             yield f"  dropped in {stage}: {count} ({reason})"
     for reason, count in account.failed.items():
         yield f"  failed: {count} ({reason})"
+
+
+def _ends_by_hand(pipeline: Pipeline) -> bool:
+    """Whether being stopped is how such a run ends: its source has no end of its own, or its window was closed."""
+    endless = pipeline.sink.stream is not None and pipeline.sink.stream.frame_count is None
+    return endless or (pipeline.window is not None and pipeline.window.closed_by_hand)
 
 
 class _StatsLines:
@@ -134,12 +150,32 @@ def _particulars(pipeline: Pipeline, config: PipelineConfig, *, written: bool) -
     stream = pipeline.sink.stream
     return {
         "input": stream.name if stream else display_name(_input(config) or "") or None,
-        "output": getattr(config.encoding, "output", None) if pipeline.sink.complete and written else None,
+        "output": _output(pipeline, config) if written else None,
+        "source": _outages(pipeline),
+        "recorded": None if pipeline.recorder is None else dataclasses.asdict(pipeline.recorder.recording),
         "published": None if pipeline.publisher is None else dict(pipeline.publisher.published),
         "exposures": pipeline.sink.exposures(),
         "model": getattr(config.fusion, "model", config.fusion.kind),
         "device": _device(config),
     }
+
+
+def _outages(pipeline: Pipeline) -> dict[str, int] | None:
+    """What a live source went through; None for one that is not supervised."""
+    from stages.capture.supervised import SupervisedSource
+
+    source = pipeline.source
+    if not isinstance(source, SupervisedSource):
+        return None
+    return {"reconnections": source.reconnections, "overrun": source.overrun}
+
+
+def _output(pipeline: Pipeline, config: PipelineConfig) -> str | None:
+    """Where the frames went; None where nothing holds them."""
+    if pipeline.recorder is not None:
+        return pipeline.recorder.recording.folder
+    output: str | None = getattr(config.encoding, "output", None)
+    return output if pipeline.sink.complete else None
 
 
 def _input(config: PipelineConfig) -> str | None:

@@ -36,6 +36,7 @@ STAGES: Final[dict[str, dict[str, str]]] = {
     "encoding": {
         "video": "stages.encoding.video:VideoEncoder",
         "pictures": "stages.encoding.pictures:PictureWriter",
+        "segments": "stages.encoding.segments:SegmentRecorder",
         "none": "stages.encoding.none:NoOutput",
     },
 }

@@ -74,3 +74,19 @@ def bgr_from_planes(planes: Planes, tags: ColorTags) -> npt.NDArray[np.float32]:
     green = (luma - kr * red - kb * blue) / (1 - kr - kb)
     bgr: npt.NDArray[np.float32] = np.clip(np.stack([blue, green, red], axis=-1), 0, 1).astype(np.float32)
     return bgr
+
+
+def bgr_matrix(tags: ColorTags, *, height: int) -> npt.NDArray[np.float32]:
+    """For pictures on a screen, by ``cv2.transform``: (3, 4), 8-bit (Y, Cb, Cr, 1) to 8-bit full-range BGR.
+
+    ITU-T H.273 section 8.3, inverted; ``height`` stands in for a matrix that is not specified. Rounds twice, and so is
+    within one or two code values of ``bgr_from_planes`` at a fraction of its time.
+    """
+    kr, kb = tags.luma_coefficients(height=height)
+    black, luma_span, chroma_span = _range_scale(tags, 8)
+    kg = 1 - kr - kb
+    cb, cr = 2 * (1 - kb), 2 * (1 - kr)
+    linear = np.array([[1, cb, 0], [1, -kb * cb / kg, -kr * cr / kg], [1, 0, cr]])
+    linear = linear * 255 / np.array([luma_span, chroma_span, chroma_span])
+    offset = -linear @ np.array([black, 128, 128])
+    return np.column_stack([linear, offset]).astype(np.float32)

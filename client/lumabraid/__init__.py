@@ -5,7 +5,7 @@ with lumabraid.Subscriber("tcp://127.0.0.1:5555") as frames:
         print(frame.luma.mean(), frame.age_s)
 """
 
-from lumabraid import keys
+from lumabraid import keys, wire
 from lumabraid._account import Stats
 from lumabraid._errors import (
     AddressError,
@@ -19,7 +19,7 @@ from lumabraid._errors import (
 from lumabraid._frame import Frame
 from lumabraid._publisher import Publisher
 from lumabraid._subscriber import Subscriber
-from lumabraid._wire import Color, Header, Status
+from lumabraid.wire import Color, Header, Status
 
 __all__ = [
     "AddressError",
@@ -37,4 +37,5 @@ __all__ = [
     "Status",
     "Subscriber",
     "keys",
+    "wire",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lumabraid._errors import MessageError
-from lumabraid._wire import Header
+from lumabraid.wire import Header
 
 
 @dataclass(frozen=True, slots=True)

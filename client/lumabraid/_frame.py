@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lumabraid._layout import plane_sizes
-from lumabraid._wire import Header, PictureMessage
+from lumabraid.wire import Header, PictureMessage
 
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 """uint8; uint16 for 10 bit, the value in the low bits."""

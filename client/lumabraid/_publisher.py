@@ -22,8 +22,8 @@ from lumabraid._errors import ClosedError
 from lumabraid._frame import Pixels
 from lumabraid._layout import plane_sizes, split_payload
 from lumabraid._socket import check_address, publisher_socket
-from lumabraid._wire import STATUS_TOPIC, Buffer, Header, Status, encode_header, topic_name
 from lumabraid.keys import KeyPair
+from lumabraid.wire import STATUS_TOPIC, Buffer, Header, Status, encode_header, topic_name
 
 _LINGER_MS = 1000
 _POLL_MS = 20

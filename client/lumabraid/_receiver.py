@@ -11,7 +11,7 @@ from lumabraid._account import Account, Stats
 from lumabraid._errors import MessageError, SchemaError
 from lumabraid._frame import Frame, frame_from_message
 from lumabraid._mailbox import Mailbox
-from lumabraid._wire import STATUS_TOPIC, Header, Status, decode_message
+from lumabraid.wire import STATUS_TOPIC, Header, Status, decode_message
 
 
 class Receiver:

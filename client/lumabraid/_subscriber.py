@@ -17,8 +17,8 @@ from lumabraid._frame import Frame
 from lumabraid._mailbox import Mailbox
 from lumabraid._receiver import Receiver
 from lumabraid._socket import check_address, subscriber_socket
-from lumabraid._wire import STATUS_TOPIC, Status
 from lumabraid.keys import KeyPair
+from lumabraid.wire import STATUS_TOPIC, Status
 
 Policy = Literal["latest", "every"]
 

@@ -1,6 +1,6 @@
 // Reads lumabraid's fused stream in JavaScript: docs/wire-format.md in fifty lines.
 //
-//     npm install
+//     npm ci
 //     node reader.mjs tcp://127.0.0.1:5555 [COUNT]
 
 import { decode } from "@msgpack/msgpack"

@@ -37,11 +37,7 @@ Examples:
 )
 @click.option("--window", is_flag=True, help="Show it in a window; closing it, q or Esc ends the run.")
 @options.publishing
-@click.option(
-    "--record",
-    metavar="FOLDER",
-    help="Record it there, in segments of a minute; --set encoding.max_disk_mb=10000 deletes the oldest.",
-)
+@options.record
 @click.option("--stops", type=float, metavar="N", help="Between under and over. [default: what the scene needs]")
 @click.option("--bias", "bias_stops", type=float, metavar="N", help="Stops that brighten both (negative: darken).")
 @options.model
@@ -69,7 +65,7 @@ def command(
 ) -> None:
     """Fuse what a camera sees while it films, until Ctrl-C: start it, then open the page it names in a browser.
 
-    SOURCE is a camera's number (0, 1, ...) or device (/dev/video0); a URL (rtsp, http, srt, udp, ... also HLS);
+    SOURCE is a camera's number (0, 1, ...) or device (/dev/video0); a URL (rtsp, http, udp, ... also HLS);
     simulated:MAP.hdr, a simulated camera that looks into a radiance map; or a video file, played at its own pace.
     Where a camera obeys, its exposures are made to alternate, and both are chosen from the picture; where it does
     not, they must alternate already. `lumabraid doctor --camera SOURCE` finds out which.

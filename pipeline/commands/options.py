@@ -41,6 +41,14 @@ device = click.option(
 )
 
 
+record = click.option(
+    "--record",
+    metavar="FOLDER",
+    help="Record the frames there, in segments of a minute, in place of the configuration's output; "
+    "--set encoding.max_disk_mb=10000 deletes the oldest.",
+)
+
+
 def publishing(command: _Command) -> _Command:
     """--publish, --keys and --insecure; ``publishing_overrides`` makes settings of them."""
     for option in (
@@ -63,4 +71,17 @@ def publishing_overrides(publish: str | None, keys: str | None, insecure: bool) 
             raise click.UsageError("--keys and --insecure need --publish.")
         return []
     given = {"address": publish, "keys": keys, "insecure": insecure or None}
-    return [f"publishing.{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
+    return [_override(f"publishing.{key}", value) for key, value in given.items() if value is not None]
+
+
+def recording_overrides(record: str | None) -> list[str]:
+    """The same as ``--set`` would say it; settings of another kind of output are left behind."""
+    if record is None:
+        return []
+    return ["encoding.kind=segments", _override("encoding.folder", record)]
+
+
+def _override(key: str, value: object) -> str:
+    """As ``--set`` takes it: YAML, which reads JSON, except that a character has one escape sequence and not two."""
+    text = json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace").decode()
+    return f"{key}={text}"

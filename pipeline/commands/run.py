@@ -13,14 +13,17 @@ from pipeline.commands import options
 Examples:
   lumabraid run mine.yaml
   lumabraid run offline --set capture.input=clip.mp4 --set encoding.output=fused.mp4
-  lumabraid run simulated-live --set capture.map=room.hdr --publish tcp://127.0.0.1:5555""",
+  lumabraid run simulated-live --set capture.map=room.hdr --publish tcp://127.0.0.1:5555
+  lumabraid run surveillance --record footage --set encoding.max_disk_mb=50000""",
 )
 @click.argument("configuration", metavar="NAME|FILE")
+@options.record
 @options.publishing
 @options.stats
 @options.overrides
 def command(
     configuration: str,
+    record: str | None,
     publish: str | None,
     keys: str | None,
     insecure: bool,
@@ -35,5 +38,6 @@ def command(
     from pipeline.config import load_config
     from pipeline.execute import execute
 
+    recorded = options.recording_overrides(record)
     published = options.publishing_overrides(publish, keys, insecure)
-    execute(load_config(configuration, [*published, *overrides]), title=configuration, stats=stats)
+    execute(load_config(configuration, [*recorded, *published, *overrides]), title=configuration, stats=stats)

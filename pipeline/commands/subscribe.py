@@ -13,11 +13,16 @@ Examples:
   lumabraid subscribe tcp://127.0.0.1:5555 --topic fused/jpeg --count 100 --stats
   lumabraid subscribe tcp://127.0.0.1:5555 --save seen.mp4
   lumabraid subscribe tcp://HOST:5555 --topic fused/jpeg --preview 8080
+  lumabraid subscribe tcp://127.0.0.1:5555 --topic under/yuv420p --save under.mp4
   lumabraid subscribe tcp://HOST:5555 --publisher-key publisher.key --key robot.key_secret""",
 )
 @click.argument("address", metavar="ADDRESS")
 @click.option(
-    "--topic", metavar="TOPIC", default="fused/yuv420p", show_default=True, help="fused/ENCODING, as published there."
+    "--topic",
+    metavar="TOPIC",
+    default="fused/yuv420p",
+    show_default=True,
+    help="As published there: fused/, under/ or over/ENCODING, or confidence/gray8.",
 )
 @click.option("--count", type=click.IntRange(min=1), metavar="N", help="Stop after so many frames.")
 @click.option("--save", "output", metavar="FILE", help="Write what arrives as a video; needs a YUV topic.")

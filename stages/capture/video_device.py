@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import cv2
 import numpy.typing as npt
+from cv2.utils import logging as cv2_logging
 
 from stages.capture.locate import printable
 from stages.errors import SourceError
@@ -45,7 +46,12 @@ _NUMBERED = re.compile(r"/dev/video(\d+)")
 
 def open_device(number: int) -> VideoDevice:
     """The camera with this number, as this system counts them."""
-    return cv2.VideoCapture(number, BACKEND)
+    # Where there is none, OpenCV would print its own lines beside ours.
+    log_level = cv2_logging.setLogLevel(cv2_logging.LOG_LEVEL_SILENT)
+    try:
+        return cv2.VideoCapture(number, BACKEND)
+    finally:
+        cv2_logging.setLogLevel(log_level)
 
 
 def device_number(device: int | str) -> int:

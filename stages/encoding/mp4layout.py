@@ -1,4 +1,4 @@
-"""How MP4 and MOV lie on the disk while they are written."""
+"""How MP4 and MOV lie on the disk."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FRAGMENTS = ("hybrid_fragmented", "frag_keyframe")
 
 
 class Layout(Enum):
-    """The ways to write; the complete file is the same."""
+    """The ways to write; except for ``APPENDED``, the complete file is the same."""
 
     FRAGMENTED = "fragmented"
     """Plays if the process is killed. Until every track has begun, the muxer keeps everything in memory."""
@@ -30,11 +30,18 @@ class Layout(Enum):
     """Plays only when complete. For subtitles: the muxer guesses how long the last one of a fragment is, gives those
     after it wrong times and, where time would run backwards, aborts the process."""
 
+    APPENDED = "appended"
+    """Fragments of a fraction of a second, and what was written is never changed: whatever reached the disk before the
+    power failed plays. For a video alone and without B-frames, since the header comes first and fragments begin
+    anywhere. The complete file keeps its fragments."""
+
     @property
     def movflags(self) -> tuple[str, ...]:
         """The muxer's flags."""
         if self is Layout.WHOLE:
             return ()
+        if self is Layout.APPENDED:
+            return ("empty_moov", "default_base_moof")
         return (*_FRAGMENTS, "empty_moov") if self is Layout.HEADER_FIRST else _FRAGMENTS
 
 

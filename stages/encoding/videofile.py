@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from fractions import Fraction
@@ -51,7 +51,10 @@ class VideoFile:
         pixel_format: str,
         info: StreamInfo,
         first: FusedFrame,
-        sides: SideStreams | None,
+        sides: SideStreams | None = None,
+        *,
+        tags: Mapping[str, str] | None = None,
+        low_delay: bool = False,
     ) -> None:
         """Create the file and write its header.
 
@@ -63,12 +66,17 @@ class VideoFile:
             info: the stream's rate, aspect and rotation.
             first: its size, time base, time stamp and colour tags hold for all; it is not encoded yet.
             sides: what is copied beside the video; stays the caller's to close.
+            tags: of the container, beside those of the side streams' source.
+            low_delay: hold no frame back in the encoder and only a fraction of a second in the container
+                (``Layout.APPENDED``); for H.264 and H.265.
 
         Raises:
             EncodeError: the encoder refuses, or the file cannot be written.
         """
         self._path = path
         self._sides = sides
+        self._tags = dict(tags or {})
+        self._low_delay = low_delay
         self._time_base = first.time_base
         self._durations: dict[int, int] = {}
         self._frames_given = 0
@@ -93,6 +101,7 @@ class VideoFile:
         with self._closed_on_error(f"cannot start {codec.title} with {picture}"):
             self._output = self._open_output()
             self._stream = self._add_video(codec, options, pixel_format, info)
+            self._output.metadata.update(self._tags)
             if sides is not None:
                 sides.attach(self._output, self._stream, shift=self._shift * self._time_base)
             self._output.start_encoding()
@@ -149,7 +158,7 @@ class VideoFile:
             What the file holds, for a message; nothing when it is not worth keeping.
         """
         if self._file.closed:  # after an error; it plays as after a crash
-            return "what could be written is" if self._written_bytes() > self._header_bytes else ""
+            return "what could be written is" if self.written_bytes > self._header_bytes else ""
         deadline = time.monotonic() + drain_s
         with suppress(av.FFmpegError, OSError, ValueError):
             for packet in self._drain():
@@ -164,8 +173,10 @@ class VideoFile:
     def _open_output(self) -> OutputContainer:
         muxer = MUXERS[self._path.suffix.lower()]
         sides = self._sides
-        bases, tags = (sides.time_bases, sides.metadata) if sides else ([], {})
-        layout = sides.mp4_layout(muxer) if sides is not None and muxer in ("mp4", "mov") else Layout.FRAGMENTED
+        bases, tags = (sides.time_bases, sides.metadata | self._tags) if sides else ([], self._tags)
+        layout = Layout.APPENDED if self._low_delay else Layout.FRAGMENTED
+        if sides is not None and muxer in ("mp4", "mov"):
+            layout = sides.mp4_layout(muxer)
         options = muxer_options(muxer, self._time_base, bases, tags, layout)
         return av.open(
             self._file,
@@ -180,7 +191,8 @@ class VideoFile:
         if codec.encoder == "libsvtav1":
             os.environ.setdefault("SVT_LOG", "1")  # Otherwise it tells its life on stderr.
         rate = info.frame_rate or _GUESSED_RATE
-        stream = self._output.add_stream(codec.encoder, rate=rate, options=options)
+        tune = {"tune": "zerolatency"} if self._low_delay else {}
+        stream = self._output.add_stream(codec.encoder, rate=rate, options=options | tune)
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, _ = self._size
         stream.pix_fmt = pixel_format
@@ -188,7 +200,8 @@ class VideoFile:
         context = stream.codec_context
         context.time_base = self._time_base
         context.thread_count = 0
-        context.thread_type = "FRAME"  # PyAV's default cuts every H.264 picture into slices, which costs quality.
+        # Slices cost quality, but threads that take a whole frame each hold a frame each.
+        context.thread_type = "SLICE" if self._low_delay else "FRAME"
         context.gop_size = 1 if codec.intra_only else max(1, round(KEYFRAME_INTERVAL_S * rate))
         if info.sample_aspect_ratio > 0:
             context.sample_aspect_ratio = info.sample_aspect_ratio
@@ -221,7 +234,9 @@ class VideoFile:
         self._output.mux_one(packet)
         self._frames_muxed += 1
 
-    def _written_bytes(self) -> int:
+    @property
+    def written_bytes(self) -> int:
+        """Handed to the system so far; 0 when it does not know."""
         try:
             return self._path.stat().st_size
         except OSError:

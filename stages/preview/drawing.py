@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from stages.color import bgr_from_planes
+from stages.color import bgr_from_planes, bgr_matrix
 from stages.frame import ColorTags, Planes
 
 _TURNS: Final = {
@@ -69,7 +69,7 @@ def small_bgr(
             resized = cv2.convertScaleAbs(resized, dst=scratch.take(f"{name} in 8 bit", resized.shape), alpha=0.25)
         channels.append(resized[: size[1], : size[0]])
     merged = cv2.merge(channels, dst=scratch.take("merged", (size[1], size[0], 3)))
-    matrix = _bgr_matrix(color, height=planes.height)
+    matrix = bgr_matrix(color, height=planes.height)
     bgr = cv2.transform(merged, matrix, dst=scratch.take("bgr", merged.shape))
     return _turned(bgr, rotation_deg)
 
@@ -118,18 +118,6 @@ def _resized(pixels: npt.NDArray[Any], size: tuple[int, int], dst: npt.NDArray[A
         return pixels
     shrinks = size[0] <= width and size[1] <= height
     return cv2.resize(pixels, size, dst=dst, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-
-
-def _bgr_matrix(color: ColorTags, *, height: int) -> npt.NDArray[np.float32]:
-    """(3, 4): 8-bit (Y, Cb, Cr, 1) to 8-bit full-range BGR; ITU-T H.273 section 8.3, inverted."""
-    kr, kb = color.luma_coefficients(height=height)
-    black, luma_span, chroma_span = (0, 255, 255) if color.is_full_range else (16, 219, 224)
-    kg = 1 - kr - kb
-    cb, cr = 2 * (1 - kb), 2 * (1 - kr)
-    linear = np.array([[1, cb, 0], [1, -kb * cb / kg, -kr * cr / kg], [1, 0, cr]])
-    linear = linear * 255 / np.array([luma_span, chroma_span, chroma_span])
-    offset = -linear @ np.array([black, 128, 128])
-    return np.column_stack([linear, offset]).astype(np.float32)
 
 
 def _turned(bgr: npt.NDArray[Any], rotation_deg: int) -> npt.NDArray[Any]:

@@ -12,7 +12,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
 from stages.errors import EncodeError
-from stages.frame import ColorRange, FusedFrame
+from stages.frame import ColorRange
 from stages.publishing.picture import Picture
 
 VideoCodec = Literal["h264", "h265"]
@@ -34,22 +34,21 @@ class AnnexBEncoder:
     Parameter sets stand before every key frame, so that a reader needs nothing from outside the stream.
     """
 
-    def __init__(self, codec: VideoCodec, crf: int, like: FusedFrame) -> None:
-        """Make an encoder for frames of the size, time base and colour of ``like``."""
+    def __init__(self, codec: VideoCodec, crf: int, like: Picture) -> None:
+        """Make an encoder for pictures of the size, time base and colour of ``like``."""
         name, options = _ENCODERS[codec]
-        # 4:2:0 holds even sizes only: a picture of odd size is repeated by a row or column, which readers cut off.
-        self.width = like.planes.width + like.planes.width % 2
-        self.height = like.planes.height + like.planes.height % 2
         context = av.CodecContext.create(name, "w")
         assert isinstance(context, VideoCodecContext)
-        context.width, context.height, context.pix_fmt = self.width, self.height, "yuv420p"
-        context.time_base = like.time_base
+        # Of an odd size, readers cut off the row or column too many.
+        context.width, context.height = like.video_frame.width, like.video_frame.height
+        context.pix_fmt = "yuv420p"
+        context.time_base = like.frame.time_base
         context.framerate = Fraction(30)
         context.gop_size = _KEY_FRAME_INTERVAL
-        context.colorspace = like.color.matrix
-        context.color_range = _FFMPEG_RANGE[like.color.range]
-        context.color_primaries = like.color.primaries
-        context.color_trc = like.color.transfer
+        context.colorspace = like.frame.color.matrix
+        context.color_range = _FFMPEG_RANGE[like.frame.color.range]
+        context.color_primaries = like.frame.color.primaries
+        context.color_trc = like.frame.color.transfer
         context.options = {**options, **_OPTIONS, "crf": str(crf)}
         self._context = context
         self._codec = codec
@@ -61,14 +60,14 @@ class AnnexBEncoder:
         Raises:
             EncodeError: the encoder refuses.
         """
-        frame = picture.video_frame(self.width, self.height)
+        frame = picture.video_frame
         # Time in the stream only has to rise; readers take it from the header.
         pts = picture.frame.pts
         frame.pts = pts if self._last_pts is None or pts > self._last_pts else self._last_pts + 1
         self._last_pts = frame.pts
         frame.time_base = picture.frame.time_base
-        if key_frame:
-            frame.pict_type = PictureType.I
+        # Said every time: another topic's encoder may have had this frame before.
+        frame.pict_type = PictureType.I if key_frame else PictureType.NONE
         try:
             packets = self._context.encode(frame)
         except FFmpegError as error:

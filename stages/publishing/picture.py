@@ -1,4 +1,4 @@
-"""A fused frame in the forms that several topics start from, each made once."""
+"""A picture in the forms that several topics start from, each made once."""
 
 from __future__ import annotations
 
@@ -17,18 +17,31 @@ _LIMITED, _FULL = 1, 2
 
 
 class Picture:
-    """One fused frame; lives in the sender's thread."""
+    """One picture of a fused frame; lives in the sender's thread."""
 
-    def __init__(self, frame: FusedFrame, ring: BufferRing, reformatter: VideoReformatter) -> None:
-        """``ring`` holds what is computed for sending; the reformatter is reused from frame to frame."""
+    def __init__(self, planes: Planes, frame: FusedFrame, ring: BufferRing, reformatter: VideoReformatter) -> None:
+        """Hold a picture.
+
+        Args:
+            planes: its pixels.
+            frame: whose time and colour it has.
+            ring: for what is computed for sending; of pictures of this name alone, one buffer a frame.
+            reformatter: used again from picture to picture.
+        """
+        self.planes = planes
         self.frame = frame
         self._ring = ring
         self._reformatter = reformatter
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width, height."""
+        return self.planes.width, self.planes.height
+
     @cached_property
     def eight_bit(self) -> Planes:
-        """The planes in 8 bit; those of a 10-bit frame are rounded."""
-        planes = self.frame.planes
+        """The planes in 8 bit; those of 10 bit are rounded."""
+        planes = self.planes
         if planes.bit_depth == 8:
             return planes
         return Planes(_rounded(planes.luma), _rounded(planes.chroma))
@@ -36,10 +49,10 @@ class Picture:
     @cached_property
     def bgr(self) -> Buffer:
         """Height x width x 3 bytes, full range, by the matrix and range of the colour tags."""
-        planes, color = self.eight_bit, self.frame.color
+        planes, color = self.planes, self.frame.color
         matrix = _SWSCALE_MATRICES.get(color.matrix, 1 if planes.height >= 720 else 5)
         converted = self._reformatter.reformat(
-            self.video_frame(planes.width, planes.height),
+            self.video_frame,
             format="bgr24",
             src_colorspace=matrix,
             dst_colorspace=matrix,
@@ -48,15 +61,19 @@ class Picture:
             threads=1,
         )
         row_bytes = planes.width * 3
-        rows = np.frombuffer(memoryview(converted.planes[0]), np.uint8).reshape(planes.height, -1)
+        rows = np.frombuffer(memoryview(converted.planes[0]), np.uint8).reshape(converted.height, -1)
         buffer = self._ring.take(planes.height * row_bytes)
-        np.copyto(buffer.pixels.reshape(planes.height, row_bytes), rows[:, :row_bytes])
+        np.copyto(buffer.pixels.reshape(planes.height, row_bytes), rows[: planes.height, :row_bytes])
         return buffer
 
-    def video_frame(self, width: int, height: int) -> VideoFrame:
-        """The 8-bit planes for FFmpeg, repeated at the right and lower edge up to this size."""
-        frame = VideoFrame(width, height, "yuv420p")
+    @cached_property
+    def video_frame(self) -> VideoFrame:
+        """The 8-bit planes for FFmpeg; of an odd size, the last row or column is there twice.
+
+        4:2:0 holds even sizes only, as encoders see it.
+        """
         planes = self.eight_bit
+        frame = VideoFrame(planes.width + planes.width % 2, planes.height + planes.height % 2, "yuv420p")
         # VideoFrame.from_ndarray would hold the GIL for the whole copy.
         for target, pixels in zip(frame.planes, (planes.luma, *planes.chroma), strict=True):
             rows = np.frombuffer(memoryview(target), np.uint8).reshape(-1, target.line_size)

@@ -10,12 +10,10 @@ from fractions import Fraction
 from typing import Final
 
 import zmq
-from av.video.reformatter import VideoReformatter
-from lumabraid._wire import STATUS_TOPIC, Header, Status, encode_header
+from lumabraid.wire import STATUS_TOPIC, Header, Status, encode_header
 
 from stages.frame import FusedFrame
-from stages.publishing.buffers import BufferRing
-from stages.publishing.picture import Picture
+from stages.publishing.material import Material, Workspace
 from stages.publishing.readership import Readership
 from stages.publishing.topics import Encoded, Topic
 
@@ -42,8 +40,7 @@ class Sender:
         self._socket = socket
         self._topics = topics
         self._frame_rate = frame_rate
-        self._ring = BufferRing()
-        self._reformatter = VideoReformatter()
+        self._workspace = Workspace()
         self._readership = Readership(socket, [STATUS_TOPIC, *(topic.name for topic in topics)])
         self._joined: set[str] = set()
         self._published = dict.fromkeys((topic.name for topic in topics), 0)
@@ -151,20 +148,22 @@ class Sender:
         self._taken += 1
         self._captured = frame.index + 1
         self._dropped = self._captured - self._taken
-        picture = Picture(frame, self._ring, self._reformatter)
+        material = Material(frame, self._workspace)
         for topic in self._topics:
             if not self._readership.reads(topic.name):
                 topic.rest()
                 continue
-            encoded = topic.encode(picture, joined=topic.name in self._joined)
+            encoded = topic.encode(material, joined=topic.name in self._joined)
             if encoded is None:
                 continue
             self._joined.discard(topic.name)
-            header = encode_header(self._header(topic, frame, encoded))
+            header = encode_header(self._header(topic, material, encoded))
             self._socket.send_multipart([topic.name.encode(), header, *encoded.payload], copy=False)
             self._published[topic.name] += 1
 
-    def _header(self, topic: Topic, frame: FusedFrame, encoded: Encoded) -> Header:
+    def _header(self, topic: Topic, material: Material, encoded: Encoded) -> Header:
+        frame, confidence = material.frame, material.confidence
+        width, height = encoded.size
         return Header(
             stream=self.stream,
             seq=self._published[topic.name],
@@ -175,13 +174,14 @@ class Sender:
             fused_ns=frame.fused_ns,
             published_ns=time.time_ns(),
             encoding=topic.encoding,
-            width=frame.planes.width,
-            height=frame.planes.height,
+            width=width,
+            height=height,
             strides=encoded.strides,
             key_frame=encoded.key_frame,
             color=encoded.color,
             ratio_stops=frame.ratio_stops,
             sources=frame.sources,
+            confidence=None if confidence is None else confidence.mean,
             dropped=self._dropped,
         )
 

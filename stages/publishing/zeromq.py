@@ -35,7 +35,8 @@ class ZeroMqConfig:
     address: str = "tcp://127.0.0.1:5555"
     """Where it listens: tcp://HOST:PORT or ipc://PATH; the host 127.0.0.1 is for this machine alone, * for all."""
     encodings: tuple[Encoding, ...] = get_args(Encoding)
-    """Topics on offer, fused/ENCODING each; one costs something only while somebody subscribes to it."""
+    """Encodings on offer: of the fused picture (topics fused/ENCODING) and of the aligned exposures (under/ENCODING,
+    over/ENCODING), beside confidence/gray8. A topic costs something only while somebody subscribes to it."""
     jpeg_quality: int = 85
     """1 to 100, larger is better."""
     crf: int = 23
@@ -103,7 +104,8 @@ class ZeroMqPublisher(Stage[FusedFrame, FusedFrame]):
         topics = make_topics(offered, jpeg_quality=config.jpeg_quality, crf=config.crf)
         self._sender = Sender(socket, topics, info.frame_rate)
         self._sender.start()
-        _log.info("publishing at %s: %s", self.address, ", ".join(topic.name for topic in topics))
+        fused = ", ".join(f"fused/{encoding}" for encoding in offered)
+        _log.info("publishing at %s: %s; the same of under and over; confidence/gray8", self.address, fused)
         return info
 
     def process(self, item: FusedFrame) -> Iterable[FusedFrame | Dropped]:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import zmq
-from lumabraid._wire import encode_header
+from lumabraid.wire import encode_header
 
 PATIENCE_S = 10.0
 """Far more than anything here needs, far less than a deadlock takes."""

@@ -40,7 +40,8 @@ def test_it_works_where_the_application_is_not_installed() -> None:
 
 def test_it_is_typed_and_says_what_is_public() -> None:
     assert (CLIENT / "lumabraid" / "py.typed").is_file()
-    assert all(hasattr(lumabraid, name) for name in lumabraid.__all__)
+    for module in (lumabraid, lumabraid.keys, lumabraid.wire):
+        assert all(hasattr(module, name) for name in module.__all__)
 
 
 def test_a_forgotten_subscriber_does_not_keep_a_program_alive() -> None:

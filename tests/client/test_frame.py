@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 from lumabraid import Frame, Header
 from lumabraid._frame import frame_from_message
-from lumabraid._wire import PictureMessage, decode_message, encode_header
+from lumabraid.wire import PictureMessage, decode_message, encode_header
 
 
 def frame_of(payload: bytes, encoding: str, width: int, height: int, strides: tuple[int, ...], **more: Any) -> Frame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import math
 import threading
@@ -12,7 +13,7 @@ from typing import Any
 import lumabraid
 import pytest
 from lumabraid import Status, Subscriber
-from lumabraid._wire import encode_header
+from lumabraid.wire import encode_header
 
 Wait = Callable[[Callable[[], bool]], None]
 
@@ -105,6 +106,30 @@ def test_the_publisher_goes_and_comes_back(stations: Callable[..., Any]) -> None
         frame = frames.read()
     assert (frame.header.stream, frame.header.seq) == (second.publisher.stream, 0)
     assert frames.stats.restarts == 1
+
+
+def test_what_belongs_to_one_frame_is_found_by_its_index(stations: Callable[..., Any], wait_until: Wait) -> None:
+    publisher = stations().publisher
+    topics = ("fused/gray8", "confidence/gray8")
+    seen = []
+    with (
+        Subscriber(publisher.address, topic=topics[0], policy="every", timeout_s=10, stop_at_end=True) as frames,
+        Subscriber(publisher.address, topic=topics[1], policy="every", timeout_s=10) as maps,
+    ):
+        assert all(publisher.wait_for_reader(topic, 10) for topic in topics)
+        for reader, picture, indices in ((frames, "fused", (0, 1, 2, 4, 5)), (maps, "confidence", (1, 2, 3, 5))):
+            for count, index in enumerate(indices, 1):
+                header = lumabraid.Header(index=index, pts=0, time_base=(1, 25), encoding="gray8", width=1, height=1)
+                publisher.publish(picture, header, [bytes([index])])
+                wait_until(functools.partial(lambda reader, count: reader.stats.received == count, reader, count))
+        publisher.publish_status(topics=topics, ended=True)
+        trust = maps.read()
+        for frame in frames:
+            while trust.header.index < frame.header.index:
+                trust = maps.read()
+            if trust.header.index == frame.header.index:
+                seen.append((int(frame.gray[0, 0]), int(trust.gray[0, 0])))
+    assert seen == [(1, 1), (2, 2), (5, 5)]
 
 
 def test_a_malformed_message_is_counted_and_passed_over(raw_publisher: Any) -> None:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lumabraid import Color, Header, MessageError, SchemaError, Status
 from lumabraid._layout import MAX_SIDE, plane_sizes
-from lumabraid._wire import PictureMessage, decode_message, encode_header
+from lumabraid.wire import PictureMessage, decode_message, encode_header
 
 HEADER = Header(
     stream="4f2a",

@@ -54,6 +54,30 @@ def test_nothing_is_published_unless_there_is_a_section_for_it(minimal: str) -> 
     assert load_config(minimal, ["publishing={}", "publishing=null"]).publishing is None
 
 
+def test_a_change_to_publishing_publishes_nothing(minimal: str) -> None:
+    said = "there is no publishing to change; ask for it with --publish ADDRESS or --set publishing.kind=zeromq"
+    assert problem(minimal, "publishing.crf=30") == f"--set publishing.crf: {said}"
+    assert problem(minimal, "publishing=null", "publishing.crf=30") == f"--set publishing.crf: {said}"
+    assert problem(minimal, "publishing.keys.x=address") == f"--set publishing.keys.x: {said}"
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("publishing={}", "publishing.crf=30"),
+        ("publishing.kind=zeromq", "publishing.crf=30"),
+        ("publishing.crf=30", "publishing.kind=zeromq"),
+        ("publishing.crf=30", "publishing.address=ipc:///tmp/fused"),
+    ],
+)
+def test_publishing_can_be_asked_for_and_changed_in_any_order(minimal: str, overrides: tuple[str, ...]) -> None:
+    assert load_config(minimal, overrides).publishing.crf == 30
+
+
+def test_publishing_that_is_there_can_be_changed() -> None:
+    assert load_config("surveillance", ["publishing.crf=30"]).publishing.crf == 30
+
+
 def test_what_is_published_needs_no_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("capture: {input: clip.mp4}\n", encoding="utf-8")
@@ -121,9 +145,12 @@ def test_overriding_with_the_same_kind_keeps_the_section(minimal: str) -> None:
         ("fusion.mode=fast", "fusion.mode: 'fast' is not one of full, stream"),
         ("capture=clip.mp4", "capture: expected a section of 'key: value' lines, got 'clip.mp4'"),
         ("capture.kind=[file]", "capture.kind: ['file'] is not one of"),
-        ("publishing.adress=x", "publishing.adress: unknown setting; did you mean 'address'?"),
+        ("publishing={adress: x}", "publishing.adress: unknown setting; did you mean 'address'?"),
         ("publishing.address=tcp://*:5555", "publishing.address 'tcp://*:5555' can be reached from other machines: "),
-        ("publishing.encodings=[jpg]", "publishing.encodings.0: 'jpg' is not one of yuv420p, yuv420p10le, bgr8, jpeg"),
+        (
+            "publishing={encodings: [jpg]}",
+            "publishing.encodings.0: 'jpg' is not one of yuv420p, yuv420p10le, bgr8, jpeg",
+        ),
     ],
 )
 def test_a_wrong_setting_is_named_with_what_is_allowed(minimal: str, override: str, said: str) -> None:

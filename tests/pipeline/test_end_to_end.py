@@ -298,9 +298,13 @@ def wait_for(path: str, started: subprocess.Popen[str]) -> None:
 
 
 @pytest.mark.usefixtures("room")
-def test_ctrl_c_finishes_what_was_captured_and_exits_with_130() -> None:
+@pytest.mark.parametrize(
+    ("seconds", "exit_code", "words"),
+    [pytest.param("null", 0, "", id="endless"), pytest.param("600", 130, "lumabraid: interrupted\n", id="cut short")],
+)
+def test_ctrl_c_finishes_what_was_captured(seconds: str, exit_code: int, words: str) -> None:
     settings = {
-        "capture": "{kind: simulated, map: room.hdr, width: 96, height: 64, seconds: null, realtime: true}",
+        "capture": f"{{kind: simulated, map: room.hdr, width: 96, height: 64, seconds: {seconds}, realtime: true}}",
         "fusion": "{kind: passthrough}",
         "encoding": "{output: fused.mkv}",
     }
@@ -309,8 +313,8 @@ def test_ctrl_c_finishes_what_was_captured_and_exits_with_130() -> None:
         wait_for("fused.partial.mkv", started)
         started.send_signal(signal.SIGINT)
         said, error = started.communicate(timeout=60)
-    assert started.returncode == 130
-    assert error == "lumabraid: interrupted\n"
+    assert started.returncode == exit_code
+    assert error == words
     count = len(times(Path("fused.mkv")))
     assert count > 0
     assert f"fused.mkv: {count} of {count} frames fused" in said

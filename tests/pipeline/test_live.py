@@ -138,7 +138,7 @@ def test_a_camera_s_exposures_are_made_to_alternate_and_the_page_tells_of_it(
     viewer = threading.Thread(target=look, daemon=True)
     viewer.start()
     options = ["--preview", str(port), "--report", str(report), *NO_FUSION]
-    assert main(["live", *camera, *options]) == 130
+    assert main(["live", *camera, *options]) == 0
     viewer.join(PATIENCE_S)
     assert told["pipeline"]["recent"]["fused_fps"] > 0
     assert told["bracket"]["control_delay_frames"] == 0
@@ -151,6 +151,15 @@ def test_a_camera_s_exposures_are_made_to_alternate_and_the_page_tells_of_it(
     captured = capsys.readouterr()
     assert f"preview at http://127.0.0.1:{port}/" in captured.err
     assert "frames fused" in captured.out
+
+
+def test_it_records_in_segments(camera: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "footage"
+    short = ["--set", "capture.seconds=4", "--set", "capture.realtime=false", "--set", "channels.policy=block"]
+    assert main(["live", *camera, *short, "--record", str(folder), "--set", "encoding.min_free_mb=0", *NO_FUSION]) == 0
+    (segment,) = folder.glob("*.mp4")
+    assert segment.stat().st_size > 0
+    assert "segments: 1 recorded" in capsys.readouterr().out
 
 
 def test_a_camera_that_neither_obeys_nor_alternates_is_told_so(

@@ -10,8 +10,9 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
@@ -97,8 +98,8 @@ def feed(address: str, *, frames: int, keys: Path | None = None, ended: bool = T
     return publish
 
 
-def read_all(address: str, seen: list[lumabraid.Frame]) -> None:
-    with lumabraid.Subscriber(address, policy="every", timeout_s=PATIENCE_S, stop_at_end=True) as frames:
+def read_all(address: str, seen: list[lumabraid.Frame], topic: str = "fused/yuv420p") -> None:
+    with lumabraid.Subscriber(address, topic=topic, policy="every", timeout_s=PATIENCE_S, stop_at_end=True) as frames:
         seen.extend(frames)
 
 
@@ -117,15 +118,14 @@ def test_a_published_run_needs_no_output_file(
     assert captured.err.startswith(f"lumabraid: publishing at {address}: fused/yuv420p, fused/bgr8, fused/jpeg")
     assert captured.out.startswith(f"{COUNT} of {COUNT} frames fused")
     assert "published: nothing, for nobody subscribed" in captured.out
-    assert json.loads(report.read_text())["published"] == dict.fromkeys(
-        ["fused/yuv420p", "fused/bgr8", "fused/jpeg", "fused/h264", "fused/h265"], 0
-    )
+    encodings = ("yuv420p", "bgr8", "jpeg", "h264", "h265")
+    pictures = [f"{picture}/{encoding}" for picture in ("fused", "under", "over") for encoding in encodings]
+    assert json.loads(report.read_text())["published"] == dict.fromkeys([*pictures, "confidence/gray8"], 0)
 
 
-def test_a_run_writes_its_file_and_publishes_the_same_frames(
-    clip: Path, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[lumabraid.Frame] = []
+@pytest.fixture
+def at_its_own_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are read like a camera."""
     read_at_once = FileSource.read
 
     def read_like_a_camera(source: FileSource) -> Frame | None:
@@ -133,6 +133,30 @@ def test_a_run_writes_its_file_and_publishes_the_same_frames(
         return read_at_once(source)
 
     monkeypatch.setattr(FileSource, "read", read_like_a_camera)
+
+
+@pytest.mark.usefixtures("at_its_own_pace")
+def test_a_run_publishes_what_it_fuses_from_too(clip: Path, address: str) -> None:
+    seen: dict[str, list[lumabraid.Frame]] = {"under/yuv420p": [], "over/jpeg": [], "confidence/gray8": []}
+    with ExitStack() as stack:
+        for topic, frames in seen.items():
+            stack.enter_context(beside(partial(read_all, address, frames, topic)))
+        assert main(["video", str(clip), "--publish", address, *NO_FUSION]) == 0
+    under, over, trust = ({frame.header.index: frame for frame in frames} for frames in seen.values())
+    common = under.keys() & over.keys() & trust.keys()
+    assert common
+    for index in common:
+        assert under[index].header.sources == trust[index].header.sources
+        assert bytes(over[index].data[:2]) == b"\xff\xd8"
+        assert trust[index].gray.min() == 255
+        assert trust[index].header.confidence == under[index].header.confidence == 1.0
+    brightness = {frame.luma.mean() for frame in under.values()}
+    assert max(brightness) - min(brightness) < 5  # all of them are the short exposure, whichever frame they are for
+
+
+@pytest.mark.usefixtures("at_its_own_pace")
+def test_a_run_writes_its_file_and_publishes_the_same_frames(clip: Path, address: str, tmp_path: Path) -> None:
+    seen: list[lumabraid.Frame] = []
     output = tmp_path / "fused.mkv"
     command = ["video", str(clip), "-o", str(output), "--codec", "ffv1", "--publish", address, *NO_FUSION]
     with beside(lambda: read_all(address, seen)):
@@ -155,6 +179,7 @@ def test_a_run_writes_its_file_and_publishes_the_same_frames(
             "publishing.keys: cannot read key file nowhere/pub",
         ),
         (["--insecure"], "--keys and --insecure need --publish."),
+        (["-o", "unmade.mp4", "--set", "publishing.crf=30"], "--set publishing.crf: there is no publishing to change;"),
         ([], "Missing option '-o' / '--output'."),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from itertools import count
 from typing import Any
@@ -12,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 import zmq
-from lumabraid._wire import PictureMessage, Status, decode_message
+from lumabraid.wire import PictureMessage, Status, decode_message
 
-from stages.frame import BT709, FusedFrame, Planes, StreamInfo
+from stages.frame import BT709, AlignedPair, ExposurePair, Frame, FusedFrame, Planes, StreamInfo
 from stages.publishing.zeromq import ZeroMqConfig, ZeroMqPublisher
 
 PATIENCE_S = 20.0
@@ -23,16 +24,21 @@ RATE = Fraction(25)
 _indices = count()
 
 
-def fused(index: int, *, width: int = 64, height: int = 48, bit_depth: int = 8) -> FusedFrame:
-    """A gradient that differs from frame to frame."""
+def planes(number: int, *, width: int = 64, height: int = 48, bit_depth: int = 8) -> Planes:
+    """A gradient that differs from number to number."""
     dtype, scale = (np.uint8, 1) if bit_depth == 8 else (np.uint16, 4)
     rows, columns = np.mgrid[:height, :width]
-    luma = ((16 + (rows + 2 * columns + 3 * index) % 200) * scale).astype(dtype)
+    luma = ((16 + (rows + 2 * columns + 3 * number) % 200) * scale).astype(dtype)
     chroma = np.full((2, -(-height // 2), -(-width // 2)), 128 * scale, dtype)
     chroma[0] += 20 * scale
+    return Planes(luma, chroma, bit_depth)
+
+
+def fused(index: int, *, width: int = 64, height: int = 48, bit_depth: int = 8) -> FusedFrame:
+    """A gradient, and nothing said of what it was fused from."""
     return FusedFrame(
         index=index,
-        planes=Planes(luma, chroma, bit_depth),
+        planes=planes(index, width=width, height=height, bit_depth=bit_depth),
         pts=index * 3600,
         time_base=Fraction(1, 90_000),
         duration=3600,
@@ -44,9 +50,24 @@ def fused(index: int, *, width: int = 64, height: int = 48, bit_depth: int = 8) 
     )
 
 
+def fused_from(index: int, *, width: int = 64, height: int = 48, bit_depth: int = 8) -> FusedFrame:
+    """The same with two other gradients it was fused from, and a confidence map of half the size."""
+    frame = fused(index, width=width, height=height, bit_depth=bit_depth)
+    under, over = (planes(index + more, width=width, height=height, bit_depth=bit_depth) for more in (20, 40))
+    pair = ExposurePair(
+        Frame(index, under, frame.pts, frame.time_base),
+        Frame(index + 1, over, frame.pts + 3600, frame.time_base),
+        reference_is_under=True,
+        ratio_stops=3.0,
+    )
+    rows, columns = np.mgrid[: -(-height // 2), : -(-width // 2)]
+    confidence = (((rows + columns + index) % 9) / 8).astype(np.float32)
+    return replace(frame, aligned=AlignedPair(pair, under, over, confidence))
+
+
 def info(frame: FusedFrame) -> StreamInfo:
-    planes = frame.planes
-    return StreamInfo(planes.width, planes.height, planes.bit_depth, frame.time_base, RATE, color=frame.color)
+    seen = frame.planes
+    return StreamInfo(seen.width, seen.height, seen.bit_depth, frame.time_base, RATE, color=frame.color)
 
 
 class Reader:

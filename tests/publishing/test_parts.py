@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import zmq
-from av.video.reformatter import VideoReformatter
 
 from stages.color import bgr_from_planes
 from stages.frame import BT709, ColorRange, ColorTags, FusedFrame
 from stages.publishing.buffers import BufferRing
 from stages.publishing.endpoint import check_address, is_public
+from stages.publishing.material import Material, Workspace
 from stages.publishing.picture import Picture
 from stages.publishing.zeromq import ZeroMqConfig
 from tests.publishing.conftest import PATIENCE_S, fused
@@ -87,7 +87,7 @@ def test_the_ring_does_not_grow_without_need() -> None:
 
 
 def picture(frame: FusedFrame) -> Picture:
-    return Picture(frame, BufferRing(), VideoReformatter())
+    return Material(frame, Workspace()).pictures["fused"]
 
 
 @pytest.mark.parametrize("color", [BT709, ColorTags(5, ColorRange.FULL), ColorTags(9, ColorRange.LIMITED), ColorTags()])
@@ -102,7 +102,8 @@ def test_bgr_follows_the_colour_tags(color: ColorTags, width: int, height: int, 
 
 def test_what_is_added_to_an_odd_size_repeats_the_edge() -> None:
     frame = fused(0, width=63, height=47)
-    padded = picture(frame).video_frame(64, 48).to_ndarray()[:48]
+    padded = picture(frame).video_frame.to_ndarray()[:48]
+    assert padded.shape == (48, 64)
     assert np.array_equal(padded[:47, :63], frame.planes.luma)
     assert np.array_equal(padded[:47, 63], frame.planes.luma[:, 62])
     assert np.array_equal(padded[47], padded[46])

@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 import zmq
 from av.video.codeccontext import VideoCodecContext
-from lumabraid._wire import UNSPECIFIED_COLOR, PictureMessage
 from lumabraid.keys import create_key_pair, load_key_pair, load_public_key
+from lumabraid.wire import UNSPECIFIED_COLOR, PictureMessage
 
 from stages.color import bgr_from_planes
 from stages.errors import ConfigError, EncodeError
 from stages.frame import FusedFrame
 from stages.publishing.endpoint import bind
-from stages.publishing.picture import Picture
+from stages.publishing.material import Material
 from stages.publishing.sender import Sender
 from stages.publishing.topics import Encoded, Topic
 from tests.publishing.conftest import PATIENCE_S, RATE, Reader, Stand, fused, publish_until
@@ -150,17 +150,17 @@ class SlowTopic(Topic):
     """Encodes nothing before it is told to, or fails."""
 
     def __init__(self, error: Exception | None = None) -> None:
-        super().__init__("jpeg")
+        super().__init__("fused", "jpeg")
         self.seen: list[int] = []
         self.released = threading.Event()
         self.error = error
 
-    def encode(self, picture: Picture, *, joined: bool) -> Encoded:
-        self.seen.append(picture.frame.index)
+    def encode(self, material: Material, *, joined: bool) -> Encoded:
+        self.seen.append(material.frame.index)
         assert self.released.wait(PATIENCE_S)
         if self.error is not None:
             raise self.error
-        return Encoded([b"a picture"], UNSPECIFIED_COLOR)
+        return Encoded([b"a picture"], (64, 48), UNSPECIFIED_COLOR)
 
 
 @pytest.fixture

@@ -1,4 +1,8 @@
-"""The wire format, schema 1: ``[topic, header, payload...]`` or ``["status", header]``; see docs/wire-format.md."""
+"""The wire format, schema 1: ``[topic, header, payload...]`` or ``["status", header]``; see docs/wire-format.md.
+
+For programs with ZeroMQ sockets of their own; ``Subscriber`` and ``Publisher`` need nothing of it. A publisher sends
+``[topic_name(...).encode(), encode_header(header), *payload]``, a reader gives what it receives to ``decode_message``.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +18,33 @@ from msgspec import Meta, Struct
 from lumabraid._errors import MessageError, SchemaError
 from lumabraid._layout import MAX_SIDE, split_payload
 
+__all__ = [
+    "MAX_HEADER_BYTES",
+    "MAX_PARTS",
+    "SCHEMA",
+    "STATUS_TOPIC",
+    "UNSPECIFIED_COLOR",
+    "Buffer",
+    "Color",
+    "Header",
+    "PictureMessage",
+    "Status",
+    "decode_message",
+    "encode_header",
+    "topic_name",
+]
+
 SCHEMA = 1
+"""Version of the wire format."""
 STATUS_TOPIC = "status"
+"""The topic of a ``Status``; all others are ``PICTURE/ENCODING``."""
 MAX_HEADER_BYTES = 1 << 16
+"""Largest header, and largest status."""
 MAX_PARTS = 8
+"""Most parts of a message, topic and header among them."""
 
 Buffer = bytes | bytearray | memoryview
+"""What a part of a message may be."""
 
 _INT64_MAX = (1 << 63) - 1
 _Count = Annotated[int, Meta(ge=0, le=_INT64_MAX)]
@@ -45,6 +70,7 @@ class Color(Struct, frozen=True):
 
 
 UNSPECIFIED_COLOR = Color(matrix=2, range="unspecified", primaries=2, transfer=2)
+"""Says nothing."""
 
 
 class Header(Struct, frozen=True, kw_only=True):

@@ -1,0 +1,1 @@
+"""What subscribers cost a publisher, and what they can rely on."""
