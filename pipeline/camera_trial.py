@@ -14,7 +14,7 @@ from typing import Any, Final
 from pipeline.config import validate_section
 from pipeline.config_file import Settings
 from pipeline.doctor import Finding
-from pipeline.live_source import STEERABLE, capture_settings, source_title
+from pipeline.live_source import STEERABLE, capture_settings, source_argument, source_title
 from pipeline.live_view import exposure_text
 from pipeline.registry import stage_class
 from stages.bracket import BracketState
@@ -120,11 +120,12 @@ def _obedience(settings: Settings) -> tuple[bool, str]:
 
 
 def _advice(source: str, alternates: bool, obeys: bool, steerable: bool) -> str:
-    live = f"Ready: lumabraid live --source {source_title(source) if '://' in source else source}"
+    live = f"Ready: lumabraid live --source {source_argument(source)}"
     if alternates and steerable:
         return f"{live} --set capture.exposure.alternate=never"
     if alternates or obeys:
-        return live
+        is_short = "://" in source and source_title(source) != source
+        return f"{live} (with the address in full: what is secret in it is not shown)" if is_short else live
     if steerable:
         return "Set the camera to alternate with its maker's tool, as docs/cameras.md tells, and try again."
     return "Its exposures cannot be set from here: set it to alternate where it is configured (docs/cameras.md)."

@@ -18,7 +18,7 @@ from pipeline.interrupt import interruptible
 from pipeline.report import Report
 from pipeline.run_view import run_view
 from stages.capture.locate import display_name, printable
-from stages.errors import ConfigError, DamagedSourceError, LumabraidError
+from stages.errors import ConfigError, DamagedSourceError, LumabraidError, PairingError
 
 _STATS_INTERVAL_S: Final = 1.0
 
@@ -67,6 +67,8 @@ def execute(config: PipelineConfig, *, title: str, stats: bool = False) -> Repor
         kept = "the frames before it are fused" if report.account.fused else "too little came before it to fuse"
         kept += " and kept" if report.extra["output"] else ""
         raise DamagedSourceError(f"{failure}; {kept}") from failure
+    if isinstance(failure, PairingError) and pipeline.runner.stop_requested and report.account.captured < 2:
+        raise click.Abort from failure  # stopped so early that a lone frame is nobody's mistake
     if failure is not None:
         raise failure
     if report.state != "complete" and not (report.state == "stopped" and _ends_by_hand(pipeline)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Final
 
@@ -45,6 +46,11 @@ def source_title(source: str) -> str:
     if source.startswith(_SIMULATED):
         return f"simulated camera in {Path(name.removeprefix(_SIMULATED)).name}"
     return name if _URL.match(source) or source.startswith("/dev/") else Path(name).name
+
+
+def source_argument(source: str) -> str:
+    """For commands to copy: quoted for a shell, and without credentials."""
+    return shlex.quote(source_title(source) if _URL.match(source) else source)
 
 
 def _settings(source: str) -> Settings:

@@ -129,6 +129,11 @@ class Runner:
         """Give everything up at once. Fit for a signal handler."""
         self._abort_requested = True
 
+    @property
+    def stop_requested(self) -> bool:
+        """Whether it was to end before its source did."""
+        return self._stop_requested
+
     def report(self) -> Report:
         """The run at this moment, or its final report; from any thread."""
         now_s = time.monotonic() if self._ended_s is None else self._ended_s

@@ -28,20 +28,26 @@ class Saving:
         self._encoder = VideoEncoder(validate_section("encoding", {"kind": "video", "output": output}))
         self._output = output
         self._stream: str | None = None
+        self._size: tuple[int, int, int] | None = None
 
     def write(self, frame: lumabraid.Frame, status: lumabraid.Status | None) -> bool:
-        """Append a frame; False when it is of another stream than the first, which ends the file.
+        """Append a frame; False when it is of another stream or size than the first, which ends the file.
 
         Raises:
             ConfigError: the output cannot be written there.
             EncodeError: the encoder refuses.
         """
         fused = _fused(frame)
+        planes = fused.planes
+        size = planes.width, planes.height, planes.bit_depth
         if self._stream is None:
             self._encoder.open(_info(fused, status))
-            self._stream = frame.header.stream
+            self._stream, self._size = frame.header.stream, size
         if frame.header.stream != self._stream:
             _log.warning("the publisher was restarted: %s ends here", self._output)
+            return False
+        if size != self._size:
+            _log.warning("the pictures are %dx%d, %d bit from here on: %s ends here", *size, self._output)
             return False
         for _ in self._encoder.process(fused):
             pass

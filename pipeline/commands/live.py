@@ -9,6 +9,7 @@ import click
 from pipeline.commands import options
 
 _PREVIEW = "127.0.0.1:8080"
+_FIRST_CAMERA = "0"
 
 
 @click.command(
@@ -23,10 +24,10 @@ Examples:
 )
 @click.option(
     "--source",
+    "sources",
     metavar="SOURCE",
-    default="0",
-    show_default=True,
-    help="Number or device of a camera, URL, simulated:MAP.hdr, or a video file.",
+    multiple=True,
+    help="Number or device of a camera, URL, simulated:MAP.hdr, or a video file.  [default: 0]",
 )
 @click.option(
     "--preview",
@@ -47,7 +48,7 @@ Examples:
 @options.stats
 @options.overrides
 def command(
-    source: str,
+    sources: tuple[str, ...],
     preview: str | None,
     window: bool,
     publish: str | None,
@@ -79,9 +80,13 @@ def command(
     from pipeline.config import validate
     from pipeline.config_file import apply_overrides, read_settings
     from pipeline.execute import execute
-    from pipeline.live_source import capture_settings, source_title
-    from stages.errors import PairingError
+    from pipeline.live_source import capture_settings, source_argument, source_title
+    from stages.errors import DamagedSourceError, PairingError, SourceError
 
+    if len(sources) > 1:
+        raise click.UsageError(f"One --source at a time, got {len(sources)}.")
+    named = bool(sources)
+    source = sources[0] if named else _FIRST_CAMERA
     if not (preview or window or publish or record):
         preview = _PREVIEW
     settings = read_settings("live")
@@ -96,5 +101,9 @@ def command(
     try:
         execute(validate(apply_overrides(settings, [*published, *overrides])), title=title, stats=stats)
     except PairingError as error:
-        shown = title if "://" in source else source
-        raise PairingError(f"{error}; `lumabraid doctor --camera {shown}` finds out what can be done") from error
+        tried = f"lumabraid doctor --camera {source_argument(source)}"
+        raise PairingError(f"{error}; `{tried}` finds out what can be done") from error
+    except SourceError as error:
+        if named or isinstance(error, DamagedSourceError):
+            raise
+        raise SourceError(f"{error}; --source names another, see `lumabraid live --help`") from error

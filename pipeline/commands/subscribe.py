@@ -55,8 +55,9 @@ def command(
     """Receive a published stream until it ends, and say what arrived.
 
     Every second a line tells frames per second, their age since capture, and how many were lost. Only the newest frame
-    is taken, as a robot would; with --save, or a video topic, all that arrive. --window and --preview show every
-    encoding; over a network, fused/h264 and fused/jpeg are the ones to take.
+    is taken, as a robot would; with --save, or a video topic, all that arrive. What is saved ends where the publisher
+    is restarted or its pictures change their size. --window and --preview show every encoding; over a network,
+    fused/h264 and fused/jpeg are the ones to take.
     """
     import contextlib
     import dataclasses

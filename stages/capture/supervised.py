@@ -62,7 +62,6 @@ class SupervisedSource(Source):
         self._next_attempt_s = 0.0
         self._lost_s: float | None = None
         self._overtaken = 0
-        self._closed = False
         self._bracket: SteadyBracket | None = None
 
     @property
@@ -123,9 +122,6 @@ class SupervisedSource(Source):
         deadline_s = time.monotonic() + _CLOSE_GRACE_S
         for attempt in ending:
             attempt.join(max(deadline_s - time.monotonic(), 0.0))
-        if self.overrun and not self._closed:
-            _log.info("%s: %d frames were overtaken by newer ones before they were wanted", self._name, self.overrun)
-        self._closed = True
 
     def _look_after(self) -> float:
         """See to the attempt under way, or begin the one that is due; returns the seconds until the next look.

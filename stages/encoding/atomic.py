@@ -63,7 +63,9 @@ def _is_same(path: Path, source: str) -> bool:
 
 def check_folder(folder: Path) -> None:
     """Raise ConfigError unless ``folder`` is a folder one can write in."""
-    if not folder.is_dir():
+    if not folder.exists():
         raise ConfigError(f"output folder {folder} does not exist; create it first")
+    if not folder.is_dir():
+        raise ConfigError(f"output folder {folder} is not a folder; choose another")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigError(f"output folder {folder} is not writable; choose another")

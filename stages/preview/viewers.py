@@ -81,7 +81,7 @@ class Viewers:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
-        except (ValueError, ConnectionError):
+        except (ValueError, RecursionError, ConnectionError):
             pass  # a page that says nonsense, or is gone, is shown nothing more
         finally:
             self._viewers.discard(viewer)

@@ -92,5 +92,6 @@ def bind(socket: zmq.Socket[bytes], address: str) -> str:
         # ZeroMQ binds to numbers and interfaces, not to names.
         socket.bind(address.replace("//localhost:", "//127.0.0.1:"))
     except zmq.ZMQError as error:
-        raise ConfigError(f"publishing: cannot listen on {address}: {error.strerror}; choose another address") from None
+        reason = str(error.strerror).partition(" (addr=")[0]  # ZeroMQ repeats the address
+        raise ConfigError(f"publishing: cannot listen on {address}: {reason}; choose another address") from None
     return socket.getsockopt_string(zmq.LAST_ENDPOINT)

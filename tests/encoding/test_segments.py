@@ -371,8 +371,8 @@ def test_a_folder_has_one_recorder(tmp_path, info_of):
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path, info_of):
     (tmp_path / "file").touch()
-    for folder in (tmp_path / "missing" / "rec", tmp_path / "file"):
-        with pytest.raises(ConfigError, match="does not exist"), recorder(folder, info_of(list(gray_frames(1)))):
+    for folder, said in ((tmp_path / "missing" / "rec", "does not exist"), (tmp_path / "file", "is not a folder")):
+        with pytest.raises(ConfigError, match=said), recorder(folder, info_of(list(gray_frames(1)))):
             pass
 
 

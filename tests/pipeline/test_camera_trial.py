@@ -112,6 +112,14 @@ def test_a_camera_that_ignores_commands(
     assert advice.startswith("Set the camera to alternate with its maker's tool")
 
 
+def test_advice_to_copy_is_quoted_and_tells_no_secret(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = clip(tmp_path / "my clip.mp4", alternating=True)
+    assert told(source, capsys)[1] == f"Ready: lumabraid live --source '{source}'"
+    advice = camera_trial._advice("rtsp://me:secret@camera/x", alternates=True, obeys=False, steerable=False)
+    assert advice.startswith("Ready: lumabraid live --source rtsp://camera/x (with the address in full")
+    assert "secret@" not in advice
+
+
 def test_a_source_that_cannot_be_opened_ends_the_trial(capsys: pytest.CaptureFixture[str]) -> None:
     found, advice = told("rtsp://me:secret@127.0.0.1:1/x", capsys)
     assert list(found) == ["opens"]

@@ -19,7 +19,10 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.config import PipelineConfig
-from stages.frame import StreamInfo
+from stages.capture.device import CameraSource
+from stages.capture.simulated import SimulatedSource
+from stages.errors import SourceError
+from stages.frame import Frame, StreamInfo
 
 NO_FUSION = ["--set", "fusion.kind=passthrough", "--set", "alignment.kind=none"]
 PATIENCE_S = 30.0
@@ -102,11 +105,25 @@ def test_exposures_may_be_asked_for_and_every_setting_changed(asked: Callable[..
     assert config.fusion.mode == "full"
 
 
+def test_whoever_has_no_camera_is_told_what_else_there_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_: CameraSource) -> StreamInfo:
+        raise SourceError("camera 0 cannot be opened")
+
+    monkeypatch.setattr(CameraSource, "open", refuse)
+    assert main(["live", "--preview", "0"]) == 2
+    assert error_line(capsys) == "camera 0 cannot be opened; --source names another, see `lumabraid live --help`"
+    assert main(["live", "--source", "0", "--preview", "0"]) == 2
+    assert error_line(capsys) == "camera 0 cannot be opened"
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         (["--source", "nowhere.mp4"], "no source 'nowhere.mp4': neither a camera's number, a device, a URL"),
         (["--source", "rtsp://me:secret@host/x", "--stops", "3"], "--stops and --bias need a camera"),
+        (["--source", "0", "--source", "1"], "One --source at a time, got 2."),
         (["--stops", "30"], "capture.exposure.stops must lie between"),
         (["--preview", "here"], "preview.address must be HOST:PORT, or PORT for this machine alone, got 'here'"),
         (["--keys", "keys"], "--keys and --insecure need --publish."),
@@ -170,6 +187,28 @@ def test_a_camera_that_neither_obeys_nor_alternates_is_told_so(
     line = error_line(capsys)
     assert "lumabraid needs alternating short and long exposures" in line
     assert "; `lumabraid doctor --camera simulated:" in line
+
+
+def test_ctrl_c_after_the_first_frame_is_no_mistake(
+    camera: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    read, interrupted = SimulatedSource.read, threading.Event()
+    given: list[Frame] = []
+
+    def read_one(source: SimulatedSource) -> Frame | None:
+        if given:
+            os.kill(os.getpid(), signal.SIGINT)
+            interrupted.wait(PATIENCE_S)
+            return None
+        frame = read(source)
+        assert frame is not None
+        given.append(frame)
+        return frame
+
+    monkeypatch.setattr(SimulatedSource, "read", read_one)
+    monkeypatch.setattr(SimulatedSource, "interrupt", lambda _: interrupted.set())
+    assert main(["live", *camera, "--preview", "0", *NO_FUSION]) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == "lumabraid: interrupted"
 
 
 def test_closing_the_window_ends_the_run_well(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.live_source import capture_settings, source_title
+from pipeline.live_source import capture_settings, source_argument, source_title
 from stages.errors import ConfigError
 
 
@@ -57,3 +57,9 @@ def test_what_is_nothing_is_told_what_there_is() -> None:
 )
 def test_a_title_is_short_and_tells_no_secret(source: str, title: str) -> None:
     assert source_title(source) == title
+
+
+def test_a_source_to_copy_is_quoted_and_tells_no_secret() -> None:
+    assert source_argument("0") == "0"
+    assert source_argument("simulated:my room.hdr") == "'simulated:my room.hdr'"
+    assert source_argument("rtsp://me:secret@camera/stream") == "rtsp://camera/stream"

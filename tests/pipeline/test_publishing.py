@@ -71,8 +71,10 @@ def beside(work: Callable[[], None]) -> Iterator[None]:
     assert errors == []
 
 
-def feed(address: str, *, frames: int, keys: Path | None = None, ended: bool = True) -> Callable[[], None]:
-    """Publishes once somebody reads."""
+def feed(
+    address: str, *, frames: int, keys: Path | None = None, ended: bool = True, smaller_from: int | None = None
+) -> Callable[[], None]:
+    """Publishes once somebody reads; from a frame on in half the size."""
 
     def publish() -> None:
         secret = None if keys is None else keys / "publisher.key_secret"
@@ -80,16 +82,19 @@ def feed(address: str, *, frames: int, keys: Path | None = None, ended: bool = T
         with lumabraid.Publisher(address, keys=secret, allowed_keys=readers) as publisher:
             assert publisher.wait_for_reader("fused/yuv420p", PATIENCE_S)
             for index in range(frames):
+                part = 1 if smaller_from is None or index < smaller_from else 2
+                height, width = HEIGHT // part, WIDTH // part
                 header = lumabraid.Header(
                     index=index,
                     pts=index,
                     time_base=(1, 25),
                     encoding="yuv420p",
-                    width=WIDTH,
-                    height=HEIGHT,
+                    width=width,
+                    height=height,
                     color=lumabraid.Color(matrix=1, range="limited", primaries=1, transfer=1),
                 )
-                planes = [np.full(size, 40 + index, np.uint8) for size in ((48, 64), (24, 32), (24, 32))]
+                chroma = height // 2, width // 2
+                planes = [np.full(size, 40 + index, np.uint8) for size in ((height, width), chroma, chroma)]
                 publisher.publish("fused", header, planes)
                 pause.wait(0.02)
             publisher.publish_status(topics=["fused/yuv420p"], ended=ended)
@@ -233,6 +238,17 @@ def test_subscribe_saves_a_video(address: str, tmp_path: Path) -> None:
         brightness = [float(frame.to_ndarray()[:HEIGHT].mean()) for frame in container.decode(video=0)]
     assert len(brightness) == 10
     assert np.abs(np.array(brightness) - np.arange(40, 50)).max() < 2
+
+
+def test_what_is_saved_ends_where_the_size_changes(
+    address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "seen.mkv"
+    with beside(feed(address, frames=10, smaller_from=6)):
+        assert main(["subscribe", address, "--save", str(output)]) == 0
+    assert "32x24, 8 bit from here on" in capsys.readouterr().err
+    with av.open(str(output)) as container:
+        assert len(list(container.decode(video=0))) == 6
 
 
 @pytest.mark.parametrize(

@@ -199,13 +199,30 @@ def test_the_controls_reach_the_bracket_and_tell_its_answer(stand: Stand, open_p
     until(
         page, lambda: (bracket.settings.auto, bracket.settings.stops, bracket.settings.bias_stops) == (False, 2.5, -1)
     )
+    expect(answer).to_have_text("Holding both exposures. The camera answers after 3 frames.")
     page.get_by_label("Stops between").fill("8")
     expect(answer).to_have_text("Refused: stops must lie between 1 and 6, got 8")
     assert bracket.settings.stops == 2.5
     expect(page.locator("#stops-value")).to_have_text("2.50 stops")  # back to what holds
     page.get_by_role("switch", name="As many stops as the scene needs").check()
     until(page, lambda: bracket.settings.stops is None)
+    page.get_by_role("switch", name="Follow the light").check()
     expect(answer).to_contain_text("Both exposures suit the scene.")
+
+
+def test_what_could_not_be_sent_is_told_until_the_page_is_back(stand: Stand, open_page: Open) -> None:
+    server = stand.server(bracket=FakeBracket())
+    assert server.url is not None
+    page = open_page(server)
+    answer = page.locator("#answer")
+    expect(answer).to_contain_text("Both exposures suit the scene.")
+    server.close()
+    expect(page.locator("#state")).to_have_text("Connection lost")
+    page.get_by_label("Brightness").fill("-1")
+    expect(answer).to_have_text("Not sent: the connection is lost.")
+    stand.server(server.url.removeprefix("http://").rstrip("/"), bracket=FakeBracket())
+    expect(answer).to_contain_text("Both exposures suit the scene.")
+    expect(page.locator("#bias-value")).to_have_text("0.00 stops")
 
 
 def until(page: Any, condition: Callable[[], bool]) -> None:

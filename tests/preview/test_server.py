@@ -217,13 +217,15 @@ def test_a_ping_is_answered_with_the_servers_clock(stand: Stand) -> None:
     play(scene())
 
 
-def test_a_viewer_that_talks_nonsense_is_sent_away_and_the_others_stay(stand: Stand) -> None:
+def test_a_viewer_that_talks_nonsense_is_sent_away_and_the_others_stay(
+    stand: Stand, caplog: pytest.LogCaptureFixture
+) -> None:
     server = stand.server()
 
     async def scene() -> None:
         async with viewer(server.url) as good:
             await good.look("fused")
-            for nonsense in ("{", "[]", '{"type":"look"}', "x" * 5000):
+            for nonsense in ("{", "[]", '{"type":"look"}', "[" * 4000, "x" * 5000):
                 async with viewer(server.url) as bad:
                     await bad.socket.send_str(nonsense)
                     async for _ in bad.socket:
@@ -233,6 +235,7 @@ def test_a_viewer_that_talks_nonsense_is_sent_away_and_the_others_stay(stand: St
             assert (await good.picture()).header["index"] == 0
 
     play(scene())
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 def test_a_snapshot_is_the_whole_picture_with_a_name_that_tells_its_time(stand: Stand) -> None:

@@ -226,7 +226,7 @@ def test_an_encoder_that_fails_ends_the_run(sender: Callable[[Topic], tuple[Send
 
 def test_an_address_in_use_is_a_mistake_told_at_once(stand: Stand) -> None:
     taken = stand.publisher().address
-    with pytest.raises(ConfigError, match=f"cannot listen on {taken}: Address already in use"):
+    with pytest.raises(ConfigError, match=f"cannot listen on {taken}: Address already in use; choose"):
         stand.publisher(address=taken)
 
 

@@ -121,6 +121,7 @@ function tellFigures() {
 connection.addEventListener("open", () => {
   latencies = { fused: [], screen: [] };
   nextTry = 0;
+  bracket.reconnected();
   tellState();
 });
 connection.addEventListener("lost", ({ detail: wait }) => {

@@ -35,13 +35,23 @@ export class Bracket {
     this.#answer(state);
   }
 
+  /** The connection is back: what could not be sent is no longer asked for. */
+  reconnected() {
+    this.#refusal = "";
+  }
+
   #answer({ settled, control_delay_frames: delay, note, settings }) {
-    const words = [note || (settled ? "Both exposures suit the scene." : settings.auto ? "Adjusting." : "Holding.")];
+    const rest = settings.auto ? "Both exposures suit the scene." : "Holding both exposures.";
+    const words = [note || (settled ? rest : "Adjusting.")];
     if (delay !== null) words.push(`The camera answers after ${delay} ${delay === 1 ? "frame" : "frames"}.`);
     const answer = byId("answer");
     const text = this.#refusal || words.join(" ");
     answer.classList.toggle("refused", Boolean(this.#refusal));
     if (answer.textContent !== text) answer.textContent = text;
+  }
+
+  #tellRefusal() {
+    this.#answer({ note: "", settings: {}, control_delay_frames: null });
   }
 
   #label() {
@@ -66,10 +76,11 @@ export class Bracket {
       });
       const answer = await response.json();
       this.#refusal = answer.error ? `Refused: ${answer.error}` : "";
-      if (answer.error) this.#answer({ note: "", settings: {}, control_delay_frames: null });
+      if (answer.error) this.#tellRefusal();
       else this.show(answer);
     } catch {
       this.#refusal = "Not sent: the connection is lost.";
+      this.#tellRefusal();
     }
   }
 }
