@@ -19,7 +19,7 @@ WIDTH, HEIGHT, RATE = 64, 48, 25
 
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(camera_trial, "_WATCH_S", 1.0)
+    monkeypatch.setattr(camera_trial, "_WATCH_S", 1.8)
     monkeypatch.setattr(camera_trial, "_STEER_S", 4.0)
 
 
@@ -52,7 +52,7 @@ def simulated(monkeypatch: pytest.MonkeyPatch, room: str, **settings: object) ->
 
     def capture_settings(_: str) -> Settings:
         size = {"width": 96, "height": 64, "pan_deg_per_s": 0, "shake_deg": 0, "objects": 0}
-        return {"kind": "simulated", "map": room, "seconds": None, "realtime": True, "exposure": {}, **size, **settings}
+        return {"kind": "simulated", "map": room, "seconds": None, "exposure": {}, **size, **settings}
 
     monkeypatch.setattr(camera_trial, "capture_settings", capture_settings)
     return f"simulated:{room}"
