@@ -31,6 +31,8 @@ COMMANDS: Final[dict[str, str]] = {
     "keys": "Make the keys that protect a published stream.",
     "simulate": "Film an HDR panorama with a simulated bracketing camera.",
     "train": "Train the network.",
+    "ablate": "Train without each part of the network and compare.",
+    "evaluate": "Measure how well pairs are fused, beside the alternatives.",
     "models": "List the packaged networks.",
     "config": "Show, check and describe configurations.",
     "doctor": "Try what this machine can do: devices, codecs, cameras.",

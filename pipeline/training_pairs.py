@@ -1,11 +1,10 @@
-"""Training pairs from radiance maps: random views, exposures, response curves and noise.
+"""Training pairs: random views, exposures, response curves and noise from radiance maps; parts of photographs.
 
 Uses the simulated camera's optics and sensor, so that the network trains on what such a camera gives.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from pipeline.training_brackets import Bracket
 from stages.capture.panorama import Panorama, View
 from stages.capture.sensor import ResponseCurve, Sensor, middle_exposure
-from stages.errors import ConfigError
 from stages.fusion.training import Batch
 
 _LUMA_BGR = np.array([0.0722, 0.7152, 0.2126], np.float32)
@@ -33,55 +32,117 @@ class PairSettings:
     working_sides: tuple[int | None, ...] = (128, 96, 160, None)
     """One of these for each batch in turn; at None (full resolution) pictures are half as wide."""
     seed: int = 0
+    misalignment_px: float = 0
+    """One of the exposures is shifted by up to this many pixels each way, and turned by as little, before it is taken;
+    the noise-free pair is in register."""
+    ten_bit_share: float = 0
+    """Of the rendered pairs that are stored with 10 bits and without compression."""
 
 
 class PairSampler:
     """Makes batch number n, the same one every time."""
 
-    def __init__(self, maps: Sequence[Path], settings: PairSettings) -> None:
-        self._panoramas = [Panorama.load(path) for path in maps]
+    def __init__(self, maps: Sequence[Path], brackets: Sequence[Bracket], settings: PairSettings) -> None:
+        self._scenes: list[Panorama | Bracket] = [*(Panorama.load(path) for path in maps), *brackets]
         self._settings = settings
 
     def __call__(self, number: int) -> Batch:
         """Batch ``number`` of (batch_size, 1, side, side) pictures."""
         settings = self._settings
         rng = np.random.default_rng((settings.seed, number))
+        # Random numbers of their own, so that all else about a pair is the same with flaws and without.
+        flaws = np.random.default_rng((settings.seed, number, 1))
         working_side = settings.working_sides[number % len(settings.working_sides)]
         side = settings.side if working_side is not None else settings.side // 2
-        pairs = [self._pair(rng, side) for _ in range(settings.batch_size)]
+        pairs = [self._pair(rng, flaws, side) for _ in range(settings.batch_size)]
         under, over, clean_under, clean_over = (
             torch.from_numpy(np.stack(pictures)[:, None]) for pictures in zip(*pairs, strict=True)
         )
         return Batch(under, over, clean_under, clean_over, working_side)
 
-    def _pair(self, rng: np.random.Generator, side: int) -> tuple[npt.NDArray[np.float32], ...]:
-        """Luma (side, side): under and over as a camera gives them, then both noise-free."""
-        panorama = self._panoramas[rng.integers(len(self._panoramas))]
+    def _pair(
+        self, rng: np.random.Generator, flaws: np.random.Generator, side: int
+    ) -> tuple[npt.NDArray[np.float32], ...]:
+        """Luma (side, side): under and over as a camera gives them, then both noise-free as far as that is known."""
+        scene = self._scenes[rng.integers(len(self._scenes))]
+        if isinstance(scene, Panorama):
+            return self._rendered(scene, rng, flaws, side)
+        pair = scene.part(rng, side)
+        return (*(np.clip(luma, 0, 1) for luma in self._misaligned(pair, flaws)), *pair)
+
+    def _rendered(
+        self, panorama: Panorama, rng: np.random.Generator, flaws: np.random.Generator, side: int
+    ) -> tuple[npt.NDArray[np.float32], ...]:
+        """The same from a radiance map."""
+        # Twice as large and then halved: maps are about as fine as pictures, and interpolation would leave them soft.
         view = View(
             yaw_deg=rng.uniform(-180, 180),
             pitch_deg=float(np.clip(rng.normal(0, 20), -70, 70)),
             roll_deg=rng.normal(0, 5),
-            fov_deg=rng.uniform(45, 105) if side >= 200 else rng.uniform(25, 60),
-            width=side,
-            height=side,
+            fov_deg=rng.uniform(80, 125) if side >= 200 else rng.uniform(45, 100),
+            width=2 * side,
+            height=2 * side,
         )
-        radiance = panorama.render(view)
+        radiance = np.asarray(cv2.resize(panorama.render(view), (side, side), interpolation=cv2.INTER_AREA), np.float32)
         if rng.random() < 0.5:
             radiance = np.ascontiguousarray(radiance[:, ::-1])
+        if rng.random() < 0.6:
+            radiance *= _texture(rng, side)
         stops = rng.uniform(1.5, 6)
         middle = middle_exposure(radiance) * 2 ** rng.normal(0, 0.7)
         sensor = Sensor(
-            full_well_electrons=float(np.exp(rng.uniform(np.log(1500), np.log(30000)))),
-            read_noise_electrons=rng.uniform(1, 8),
+            full_well_electrons=float(np.exp(rng.uniform(np.log(3e3), np.log(3e5)))),
+            read_noise_electrons=rng.uniform(0.5, 6),
             response=ResponseCurve(
                 gamma=rng.uniform(1.9, 2.6), offset=rng.uniform(0, 0.1), contrast=rng.uniform(0, 0.6)
             ),
         )
         exposures = (middle * 2 ** (-stops / 2), middle * 2 ** (stops / 2))
         quality = int(rng.integers(80, 101)) if rng.random() < 0.5 else None
-        seen = [_stored(sensor.expose(radiance, exposure, rng=rng), quality) for exposure in exposures]
+        in_view = self._misaligned((radiance, radiance), flaws)
+        exposed = [sensor.expose(scene, exposure, rng=rng) for scene, exposure in zip(in_view, exposures, strict=True)]
+        ten_bit = flaws.random() < self._settings.ten_bit_share
+        seen = [_in_ten_bits(picture) if ten_bit else _stored(picture, quality) for picture in exposed]
         clean = [_luma(sensor.expose(radiance, exposure)) for exposure in exposures]
         return (*seen, *clean)
+
+    def _misaligned(
+        self, pair: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]], flaws: np.random.Generator
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """The pair, one of it moved where the settings ask for that."""
+        reach_px = self._settings.misalignment_px
+        if not reach_px:
+            return pair
+        first, second = pair
+        if flaws.random() < 0.5:
+            return _moved(first, flaws, reach_px), second
+        return first, _moved(second, flaws, reach_px)
+
+
+def _texture(rng: np.random.Generator, side: int) -> npt.NDArray[np.float32]:
+    """Reflectance of a rough surface, (side, side, 1) around 1: grain of random coarseness, in patches.
+
+    Maps of a thousand pixels around have little detail of a pixel's size, and a network that never sees any takes it
+    all for noise.
+    """
+    grain = np.zeros((side, side), np.float32)
+    for octave in range(4):
+        cells = max(2, side >> octave)
+        layer = rng.standard_normal((cells, cells), np.float32) * np.float32(rng.uniform(0, 1))
+        grain += cv2.resize(layer, (side, side), interpolation=cv2.INTER_CUBIC)
+    patches = cv2.resize(rng.standard_normal((5, 5), np.float32), (side, side), interpolation=cv2.INTER_CUBIC)
+    strength = rng.uniform(0.02, 0.3) * np.clip(patches + 0.5, 0, 1) / max(float(grain.std()), 1e-6)
+    return np.asarray(np.exp(strength * grain), np.float32)[..., None]
+
+
+def _moved(picture: npt.NDArray[np.float32], rng: np.random.Generator, reach_px: float) -> npt.NDArray[np.float32]:
+    """Shifted at random, and turned about the middle by what moves an edge as far; never below 0."""
+    height, width = picture.shape[:2]
+    angle_deg = float(np.degrees(rng.uniform(-reach_px, reach_px) / (max(height, width) / 2)))
+    motion = np.asarray(cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle_deg, 1), np.float64)
+    motion[:, 2] += rng.uniform(-reach_px, reach_px, 2)
+    moved = cv2.warpAffine(picture, motion, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+    return np.maximum(moved.astype(np.float32), 0)
 
 
 def _luma(bgr: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -98,32 +159,6 @@ def _stored(bgr: npt.NDArray[np.float32], jpeg_quality: int | None) -> npt.NDArr
     return luma.astype(np.float32) / np.float32(255)
 
 
-def split_maps(folder: Path, held_out: Sequence[str]) -> tuple[list[Path], list[Path]]:
-    """Radiance maps for training and for validation.
-
-    Args:
-        folder: holds ``.hdr`` files.
-        held_out: names, or beginnings of names, of the maps kept for validation; none means every fifth place
-            (maps whose names differ in their number only show one place and stay together).
-
-    Raises:
-        ConfigError: there are too few maps, or a held-out name fits none.
-    """
-    maps = sorted(folder.glob("*.hdr"))
-    if len(maps) < 2:
-        raise ConfigError(f"{folder}: {len(maps)} .hdr files; training needs at least 2, one of them for validation")
-    for name in held_out:
-        if not any(path.name.startswith(name) for path in maps):
-            raise ConfigError(f"--hold-out {name}: no map in {folder} has a name that begins so")
-    places = sorted({_place(path) for path in maps})
-    kept_aside = set() if held_out else set(places[2::5] or places[-1:])
-    validation = [p for p in maps if _place(p) in kept_aside or any(p.name.startswith(name) for name in held_out)]
-    training = [path for path in maps if path not in validation]
-    if not training:
-        raise ConfigError("--hold-out leaves no map to train on")
-    return training, validation
-
-
-def _place(path: Path) -> str:
-    """The name without numbers and resolution."""
-    return re.sub(r"(_\d+)?(_\d+k)?$", "", path.stem)
+def _in_ten_bits(bgr: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Luma after rounding to 10 bit."""
+    return np.asarray(np.rint(_luma(bgr) * 1023) / 1023, np.float32)

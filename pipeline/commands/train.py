@@ -1,37 +1,36 @@
-"""``lumabraid train``: radiance maps in, weights and model card out."""
+"""``lumabraid train``: radiance maps and photographs in, weights and model card out."""
 
 from __future__ import annotations
 
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline.commands import options
+from pipeline.commands.training_options import recipe
 
 if TYPE_CHECKING:
     from stages.fusion.fuser import DeviceName
+    from stages.fusion.loss import LossWeights
 
 
 @click.command(
     name="train",
     epilog="Example: lumabraid train maps -o runs/first --steps 1400 --hold-out brown_photostudio --hold-out vestibule",
 )
-@click.argument("maps", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="MAPS")
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
     required=True,
-    help="Folder for weights, model card, log and checkpoint.",
+    help="Folder for weights, model card, log, curves and checkpoint.",
 )
 @click.option("--name", default="lcndr", show_default=True, help="Of the model: NAME.safetensors and NAME.md.")
 @click.option("--steps", type=click.IntRange(1), default=2000, show_default=True, help="Batches to train on.")
-@click.option("--batch-size", type=click.IntRange(1), default=4, show_default=True, help="Pairs in a batch.")
-@click.option("--side", type=click.IntRange(96), default=256, show_default=True, help="Pixels of a training picture.")
 @click.option(
     "--learning-rate",
     type=click.FloatRange(min=0, min_open=True),
@@ -39,78 +38,84 @@ if TYPE_CHECKING:
     show_default=True,
     help="Adam's, at its height.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Chooses the first weights and every pair.")
+@recipe
 @click.option(
-    "--hold-out",
-    multiple=True,
-    metavar="NAME",
-    help="Keep the maps whose names begin so for validation. Repeatable. [default: every fifth place]",
-)
-@click.option(
-    "--validation-pairs",
-    type=click.IntRange(1),
-    default=48,
+    "--misalign",
+    "misalignment_px",
+    type=click.FloatRange(0, 16),
+    default=0,
     show_default=True,
-    help="Pairs of the held-out maps that tell which weights are best.",
+    metavar="PIXELS",
+    help="Shift and turn one exposure of each pair by up to this much.",
 )
-@click.option("--license", "license_name", default="unspecified", help="Of the weights, for their model card.")
+@click.option(
+    "--ten-bit",
+    "ten_bit_share",
+    type=click.FloatRange(0, 1),
+    default=0,
+    show_default=True,
+    metavar="SHARE",
+    help="Share of the rendered pairs that have 10 bit and no compression.",
+)
+@click.option(
+    "--loss",
+    "loss_weights",
+    metavar="PART=WEIGHT,...",
+    help="How much structure, edges and tones count, such as edges=0.5,tones=0.",
+)
+@click.option(
+    "--without",
+    multiple=True,
+    type=click.Choice(["cem-attention", "sam-attention", "sam", "erm"]),
+    help="Switch a part of the network off. Repeatable.",
+)
+@click.option("--license", default="unspecified", help="Of the weights, for their model card.")
 @click.option("--origin", default="unspecified", help="Of the maps and their licence, for the model card.")
 @options.device
-def command(
-    maps: Path,
-    output: Path,
-    name: str,
-    steps: int,
-    batch_size: int,
-    side: int,
-    learning_rate: float,
-    seed: int,
-    hold_out: tuple[str, ...],
-    validation_pairs: int,
-    license_name: str,
-    origin: str,
-    device: DeviceName | None,
-) -> None:
-    """Train LCNDR on a folder of equirectangular radiance maps (.hdr).
+def command(loss_weights: str | None, device: DeviceName | None, **settings: Any) -> None:
+    """Train LCNDR on folders of equirectangular radiance maps (.hdr) or photographs.
 
-    Pairs of exposures are rendered from the maps as training goes; the weights that do best on the maps held out are
-    kept. An interrupted run goes on from its last checkpoint when started again. Use the result with `--model
+    Pairs of exposures are rendered from the maps as training goes. Folders of photographs hold pairs as `lumabraid
+    evaluate` takes them; random parts of them are used. The weights that do best on the scenes held out are kept. An
+    interrupted run goes on from its last checkpoint when started again. Use the result with `--model
     DIR/NAME.safetensors`.
     """
-    from pipeline.progress import progress
-    from pipeline.training import TrainingRun, run_training
+    from pipeline.training import run_training
+    from pipeline.training_run import TrainingRun
+    from pipeline.training_view import say_left_out, shown_progress
     from stages.fusion.fuser import choose_device
-    from stages.fusion.training import Progress
 
-    run = TrainingRun(
-        maps=maps,
-        output=output,
-        name=name,
-        steps=steps,
-        batch_size=batch_size,
-        side=side,
-        learning_rate=learning_rate,
-        seed=seed,
-        hold_out=hold_out,
-        validation_pairs=validation_pairs,
-        license=license_name,
-        origin=origin,
-    )
-    first_step = None
-    with progress(f"train {name}", unit="steps/s") as bar:
-
-        def on_step(step: Progress) -> None:
-            nonlocal first_step
-            first_step = step.step - 1 if first_step is None else first_step
-            rate = (step.step - first_step) / max(step.elapsed_s, 1e-6)
-            bar.show(step.step, steps, rate, f"loss {step.loss:.4f}, best MEF-SSIM {max(step.best, 0):.4f}")
-
+    run = TrainingRun(loss=_loss_weights(loss_weights), **settings)
+    with shown_progress(run) as view:
         result = run_training(
             run,
             device=choose_device(device or "auto"),
             command=shlex.join(["lumabraid", *sys.argv[1:]]),
-            on_step=on_step,
+            on_step=view.on_step,
+            on_left_out=say_left_out,
         )
     for method, score in result.scores.items():
-        click.echo(f"  MEF-SSIM on the held-out maps: {score:.4f}  {method}")
+        click.echo(f"  MEF-SSIM on the held-out scenes: {score:.4f}  {method}")
     click.echo(f"{result.weights}: weights; {result.card}: model card")
+
+
+def _loss_weights(given: str | None) -> LossWeights:
+    """Those named, the others as they are by default."""
+    from dataclasses import fields, replace
+
+    from stages.fusion.loss import LossWeights
+
+    weights = LossWeights()
+    known = [field.name for field in fields(LossWeights)]
+    for part in given.split(",") if given else []:
+        name, _, value = part.partition("=")
+        try:
+            weight = float(value)
+        except ValueError:
+            weight = -1
+        if name not in known or not 0 <= weight < float("inf"):
+            raise click.UsageError(
+                f"--loss {part}: expected PART=WEIGHT, PART one of {', '.join(known)}, WEIGHT from 0"
+            )
+        weights = replace(weights, **{name: weight})
+    return weights

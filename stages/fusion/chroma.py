@@ -1,8 +1,8 @@
-"""Chroma follows luma: the same mixture of under and over, corrected for what clipping and darkness did to colour.
+"""Chroma of the fused picture: that of the better exposed picture, place by place.
 
-Each exposure's chroma is scaled as its luma was on the way to the fused one, which keeps hue and saturation (R'G'B'
-times r is Y'CbCr times r). An exposure in which a colour channel is clipped, or which is too dark to tell colour from
-noise, yields to the other; so a lamp keeps the under picture's colour.
+Each exposure counts as much as its luma is near middle grey (the well-exposedness of Mertens, Kautz, Van Reeth,
+"Exposure Fusion", 2007), less where one of its colour channels is clipped: a lamp that is orange in the under picture
+and pink in the over one stays orange. Neither chroma is amplified, so that no colour noise is lifted from the shadows.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_WINDOW = 9
-"""Pixels at chroma resolution over which luma's mixture is measured."""
-_CLIP_FROM, _CLIP_TO = 0.90, 0.98
+_SIGMA = 0.2
+"""Of well-exposedness."""
+_CLIP_FROM, _CLIP_TO = 0.94, 1.0
 """Largest of R'G'B' between which chroma loses its credit."""
-_DARK_FROM, _DARK_TO = 0.02, 0.10
-"""Luma between which chroma gains its credit."""
-_LEAST_GAIN, _MOST_GAIN = 0.5, 1.8
-_LEAST_CREDIT = 1e-3
+_CLIPPED_CREDIT = 0.3
+_LEAST_CREDIT = 1e-4
+"""Where both are black or white, their mean."""
+_WINDOW = 5
+"""Pixels at chroma resolution over which the weights are smoothed."""
 
 
 def fuse_chroma(
     under_luma: Tensor,
     over_luma: Tensor,
-    fused_luma: Tensor,
     under_chroma: Tensor,
     over_chroma: Tensor,
     luma_coefficients: tuple[float, float],
@@ -34,7 +34,6 @@ def fuse_chroma(
     Args:
         under_luma: (B, 1, H, W), 0 = black, 1 = white.
         over_luma: the same.
-        fused_luma: the same.
         under_chroma: (B, 2, ceil(H/2), ceil(W/2)), Cb and Cr in [-0.5, 0.5].
         over_chroma: the same.
         luma_coefficients: (K_R, K_B).
@@ -42,15 +41,17 @@ def fuse_chroma(
     Returns:
         (B, 2, ceil(H/2), ceil(W/2)) in [-0.5, 0.5].
     """
-    under, over, fused = (_halve(luma) for luma in (under_luma, over_luma, fused_luma))
-    share = _mixture(under, over, fused)
-    of_over = share * _unclipped(over, over_chroma, luma_coefficients) * _lit(over) + _LEAST_CREDIT * share
-    of_under = (1 - share) * _unclipped(under, under_chroma, luma_coefficients) * _lit(under) + _LEAST_CREDIT * (
-        1 - share
-    )
-    weight = (of_over + 1e-6) / (of_over + of_under + 2e-6)
-    mixed = weight * _gain(fused, over) * over_chroma + (1 - weight) * _gain(fused, under) * under_chroma
-    return mixed.clamp(-0.5, 0.5)
+    of_under = _credit(_halve(under_luma), under_chroma, luma_coefficients)
+    of_over = _credit(_halve(over_luma), over_chroma, luma_coefficients)
+    share = _mean(of_over / (of_under + of_over))
+    return (under_chroma + share * (over_chroma - under_chroma)).clamp(-0.5, 0.5)
+
+
+def _credit(luma: Tensor, chroma: Tensor, luma_coefficients: tuple[float, float]) -> Tensor:
+    """How much an exposure is believed to know of colour, over 0."""
+    well_exposed = torch.exp((luma - 0.5).square() / (-2 * _SIGMA**2))
+    unclipped = _unclipped(luma, chroma, luma_coefficients)
+    return well_exposed * (_CLIPPED_CREDIT + (1 - _CLIPPED_CREDIT) * unclipped) + _LEAST_CREDIT
 
 
 def _halve(luma: Tensor) -> Tensor:
@@ -60,13 +61,6 @@ def _halve(luma: Tensor) -> Tensor:
 
 def _mean(picture: Tensor) -> Tensor:
     return F.avg_pool2d(picture, _WINDOW, stride=1, padding=_WINDOW // 2, count_include_pad=False)
-
-
-def _mixture(under: Tensor, over: Tensor, fused: Tensor) -> Tensor:
-    """Over's share of the fused luma: the least-squares fit of fused = under + share * (over - under) nearby."""
-    gap = over - under
-    share = (_mean((fused - under) * gap) + 5e-5) / (_mean(gap * gap) + 1e-4)
-    return share.clamp(0, 1)
 
 
 def _unclipped(luma: Tensor, chroma: Tensor, luma_coefficients: tuple[float, float]) -> Tensor:
@@ -80,17 +74,7 @@ def _unclipped(luma: Tensor, chroma: Tensor, luma_coefficients: tuple[float, flo
     return 1 - _ramp(brightest, _CLIP_FROM, _CLIP_TO)
 
 
-def _lit(luma: Tensor) -> Tensor:
-    """0 in the dark, 1 where there is light enough to tell colour."""
-    return _ramp(luma, _DARK_FROM, _DARK_TO)
-
-
 def _ramp(values: Tensor, start: float, stop: float) -> Tensor:
     """Smooth step from 0 at ``start`` to 1 at ``stop``."""
     position = ((values - start) / (stop - start)).clamp(0, 1)
     return position * position * (3 - 2 * position)
-
-
-def _gain(fused: Tensor, source: Tensor) -> Tensor:
-    """What the source's luma was multiplied by, within limits that keep noise down."""
-    return ((fused.clamp_min(0) + 0.02) / (source.clamp_min(0) + 0.02)).clamp(_LEAST_GAIN, _MOST_GAIN)

@@ -13,6 +13,7 @@ from stages.errors import DeviceError
 from stages.frame import ColorTags, PixelArray, Planes
 from stages.fusion.chroma import fuse_chroma
 from stages.fusion.lcndr import LCNDR
+from stages.fusion.tiles import fuse_tiled, strip_rows
 
 Mode = Literal["full", "stream"]
 DeviceName = Literal["auto", "cpu", "cuda"]
@@ -72,11 +73,16 @@ class Fuser:
                 under_chroma, over_chroma = (
                     (self._upload(planes.chroma) - middle) / chroma_span for planes in (under, over)
                 )
-                luma = self._network(under_luma.clamp(0, 1), over_luma.clamp(0, 1), working_side=self._working_side)
+                luma = fuse_tiled(
+                    self._network,
+                    under_luma.clamp(0, 1),
+                    over_luma.clamp(0, 1),
+                    working_side=self._working_side,
+                    rows=strip_rows(under.height, under.width) if self._device.type == "cpu" else under.height,
+                )
                 chroma = fuse_chroma(
                     under_luma,
                     over_luma,
-                    luma,
                     under_chroma,
                     over_chroma,
                     color.luma_coefficients(height=under.height),

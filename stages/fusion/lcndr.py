@@ -39,13 +39,14 @@ class Widths:
 
     @classmethod
     def of(cls, weights: Mapping[str, Tensor]) -> Widths:
-        """The widths that a network's weights have."""
+        """The widths that a network's weights have; they may lack the ERM."""
+        revision = weights.get("erm.refine.0.weight")
         return cls(
             shallow=weights["cem.shallow.0.weight"].shape[0],
             middle=weights["cem.convolution.0.weight"].shape[0],
             deep=weights["cem.convolution.2.weight"].shape[0],
             attention=weights["sam.project.weight"].shape[0],
-            revision=weights["erm.refine.0.weight"].shape[0],
+            revision=1 if revision is None else revision.shape[0],
         )
 
 
@@ -102,7 +103,8 @@ class SelfAttention(nn.Module):
         self.weigh = nn.Sequential(
             nn.Conv2d(2 * widths.attention, widths.attention, 3, padding=1),
             nn.PReLU(),
-            nn.Conv2d(widths.attention, 2, 3, padding=1),
+            # Without a bias: only the difference of over's and under's logits counts.
+            nn.Conv2d(widths.attention, 2, 3, padding=1, bias=False),
         )
 
     def forward(self, features: tuple[Tensor, Tensor], other_luma: Tensor) -> Tensor:
@@ -113,7 +115,8 @@ class SelfAttention(nn.Module):
         height, width = local.shape[-2:]
         size = (max(1, round(height / self.REDUCTION)), max(1, round(width / self.REDUCTION)))
         reduced = F.adaptive_avg_pool2d(local, size)
-        tokens = self.query_key_value(reduced).flatten(2).transpose(1, 2)
+        # Contiguous, or scaled_dot_product_attention falls back to the whole N x N matrix.
+        tokens = self.query_key_value(reduced).flatten(2).transpose(1, 2).contiguous()
         query, key, value = tokens.chunk(3, dim=-1)
         attended = F.scaled_dot_product_attention(query[:, None], key[:, None], value[:, None])[:, 0]
         attended = reduced + self.project(attended.transpose(1, 2).reshape(reduced.shape))
@@ -215,7 +218,7 @@ class LCNDR(nn.Module):
         self.cem = CollaborativeExtraction(widths)
         self.sam = SelfAttention(widths)
         self.blend = MultiScaleBlend()
-        self.erm = EdgeRevision(widths)
+        self.erm: nn.Module = EdgeRevision(widths)
 
     def forward(self, under: Tensor, over: Tensor, *, working_side: int | None = None) -> Tensor:
         """Fuse luma.

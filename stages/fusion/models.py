@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stages.errors import ConfigError
 from stages.fusion import weights
+from stages.fusion.ablation import switch_off
 from stages.fusion.lcndr import LCNDR, Widths
 
 _FOLDER = Path(__file__).parent / "packaged"
@@ -55,9 +56,9 @@ def load_model(name: str) -> LCNDR:
     if not path.is_file():
         known = ", ".join(sorted(packaged.stem for packaged in _FOLDER.glob("*.safetensors")))
         raise ConfigError(f"no model {name}: use one of {known}, or the path of a .safetensors file")
-    tensors, _ = weights.load(path)
+    tensors, metadata = weights.load(path)
     try:
-        network = LCNDR(Widths.of(tensors))
+        network = switch_off(LCNDR(Widths.of(tensors)), metadata.get("without", "").split())
         network.load_state_dict(tensors)
     except (KeyError, RuntimeError) as error:
         raise ConfigError(f"{path}: these are not the weights of an LCNDR network") from error

@@ -9,7 +9,7 @@ import csv
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -17,8 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from stages.fusion.lcndr import LCNDR
-from stages.fusion.loss import LossWeights, fusion_loss
+from stages.fusion.loss import Loss, LossWeights, fusion_loss
 from stages.fusion.mef_ssim import MefSsim
+
+_LOSS_PARTS = tuple(part.name for part in fields(Loss))
+_COLUMNS = ("step", "loss", *_LOSS_PARTS[1:], "validation")
+"""Of the log; ``loss`` is the total."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +73,13 @@ def train(
     *,
     device: torch.device,
     on_step: Callable[[Progress], None],
+    on_best: Callable[[nn.Module], None],
 ) -> dict[str, Tensor]:
     """Train, and return the averaged weights that did best on the validation set.
 
     ``folder`` receives ``log.csv`` and ``checkpoint.pt``; where a checkpoint of an earlier run lies there, training
-    goes on from it. The same model, batches and plan give the same weights on one machine.
+    goes on from it. The same model, batches and plan give the same weights on one machine. ``on_best`` is shown the
+    network with averaged weights whenever it did better than ever before.
     """
     folder.mkdir(parents=True, exist_ok=True)
     model.to(device).train()
@@ -114,13 +120,14 @@ def train(
                 score = validate(average.module, validation, device=device)
                 if score > best:
                     best, best_weights = score, _snapshot(average.module)
+                    on_best(average.module)
+            values = [getattr(loss, part).item() for part in _LOSS_PARTS]
+            rows.writerow([step + 1, *(f"{value:.5f}" for value in values), "" if score is None else f"{score:.5f}"])
+            log.flush()
             if score is not None or (step + 1) % plan.checkpoint_every == 0:
                 parts: dict[str, object] = {name: part.state_dict() for name, part in state.items()}
                 _write_whole(checkpoint, parts | {"step": step + 1, "best": best, "best_weights": best_weights})
-            values = [part.item() for part in (loss.total, loss.structure, loss.edges, loss.tones)]
-            rows.writerow([step + 1, *(f"{value:.5f}" for value in values), "" if score is None else f"{score:.5f}"])
-            log.flush()
-            on_step(Progress(step + 1, values[0], score, best, time.monotonic() - started))
+            on_step(Progress(step + 1, loss.total.item(), score, best, time.monotonic() - started))
     return best_weights
 
 
@@ -165,7 +172,7 @@ def _log_up_to(step: int, path: Path) -> TextIO:
     """The log, open for the rows after ``step``; later ones of an interrupted run are taken back."""
     lines = path.read_text().splitlines()[: step + 1] if step and path.exists() else []
     log = path.open("w")
-    log.write("".join(f"{line}\n" for line in lines or ["step,loss,structure,edges,tones,validation"]))
+    log.write("".join(f"{line}\n" for line in lines or [",".join(_COLUMNS)]))
     return log
 
 

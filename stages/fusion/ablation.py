@@ -1,0 +1,61 @@
+"""Parts of LCNDR switched off, to learn what each is good for.
+
+Within CEM and SAM, a part that is switched off stays in its place, and its last layer gives a constant at which it does
+nothing: whatever runs a network runs such a one too. The ERM comes last, and is left out whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from torch import Tensor, nn
+
+from stages.fusion.lcndr import LCNDR
+
+_LAST_LAYERS: Final[dict[str, tuple[str, float]]] = {
+    # A sigmoid follows, which is 1 there.
+    "cem-attention": ("cem.attention.mlp.2", 20.0),
+    "sam-attention": ("sam.query_key_value", 0.0),
+    "sam": ("sam.weigh.2", 0.0),
+}
+
+PARTS: Final = (*_LAST_LAYERS, "erm")
+"""``cem-attention``, the weighing of channels; ``sam-attention``, the view of the whole picture; ``sam``, the weight
+maps, and with them all that CEM says, so that the contrasts in the pyramid choose alone; ``erm``, the revision."""
+
+
+def switch_off(network: LCNDR, parts: Iterable[str]) -> LCNDR:
+    """Take parts out of a network, for good, their last layers' weights with them.
+
+    Args:
+        network: changed in place.
+        parts: some of ``PARTS``.
+
+    Returns:
+        The network.
+
+    Raises:
+        KeyError: there is no such part.
+    """
+    for part in sorted(set(parts)):
+        if part == "erm":
+            network.erm = nn.Identity()
+            continue
+        path, value = _LAST_LAYERS[part]
+        weight = next(network.get_submodule(path).parameters())
+        network.set_submodule(path, _Constant(weight.shape[0], value))
+    return network
+
+
+class _Constant(nn.Module):
+    """Gives the same value in each of its channels, whatever it is given."""
+
+    def __init__(self, channels: int, value: float) -> None:
+        super().__init__()
+        self._channels = channels
+        self._value = value
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, C, ...) -> (B, channels, ...)."""
+        return features.new_full((features.shape[0], self._channels, *features.shape[2:]), self._value)
