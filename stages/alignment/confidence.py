@@ -24,6 +24,9 @@ values of the over frame."""
 _NOISE_DEVIATIONS = 2.0
 _LARGEST_NOISE = 8.0
 """Cap of the noise level, in 8-bit code values: fine texture everywhere looks like noise."""
+_SMEAR_SHARE = 0.25
+"""Of the motion from frame to frame: to each side, with the longer exposure's shutter open for half the time."""
+_LARGEST_REACH_PX = 3
 _LEVELS = 16
 _STRUCTURE = 4.0
 """Local contrast, in 8-bit code values, from which an agreement means something."""
@@ -44,7 +47,7 @@ def confidence_map(reference: Picture, neighbour: Picture, motion: Motion) -> Co
         motion: from the reference to the neighbour.
     """
     explained = _NOISE_DEVIATIONS * _noise(reference, neighbour) + doubt(reference)
-    residual = _residual(reference, neighbour) - explained
+    residual = _residual(reference, neighbour, _reach_px(motion.flow)) - explained
     residual = np.asarray(cv2.boxFilter(np.maximum(residual, 0), cv2.CV_32F, (3, 3)), np.float32)
     trust = falling(residual, _RESIDUAL) * falling(motion.round_trip_px, ROUND_TRIP_PX)
     trust *= _related(trust, reference, neighbour)
@@ -52,9 +55,16 @@ def confidence_map(reference: Picture, neighbour: Picture, motion: Motion) -> Co
     return _soften(trust)
 
 
-def _residual(reference: Picture, neighbour: Picture) -> npt.NDArray[np.float32]:
-    """How far each picture's pixel lies outside what the other shows within one pixel around it, the larger of both."""
-    box = np.ones((3, 3), np.uint8)
+def _reach_px(flow: Flow) -> int:
+    """How far a misplacement can be slight: a pixel, and what a moving camera's shutter smears."""
+    steps = flow[::8, ::8]
+    typical_px = float(np.median(np.hypot(steps[..., 0], steps[..., 1])))
+    return round(min(max(_SMEAR_SHARE * typical_px, 1), _LARGEST_REACH_PX))
+
+
+def _residual(reference: Picture, neighbour: Picture, reach_px: int) -> npt.NDArray[np.float32]:
+    """How far each picture's pixel lies outside what the other shows around it, the larger of both."""
+    box = np.ones((2 * reach_px + 1, 2 * reach_px + 1), np.uint8)
     outside = np.zeros_like(reference)
     for point, around in ((reference, neighbour), (neighbour, reference)):
         outside = np.maximum(outside, cv2.subtract(point, cv2.dilate(around, box)))

@@ -6,23 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-import cv2
-import numpy as np
-
-from stages.alignment.blend import blend_planes
-from stages.alignment.camera import Flow, Picture
-from stages.alignment.confidence import Confidence, confidence_map
-from stages.alignment.intensity import IntensityMapping, estimate_mapping, lookup
-from stages.alignment.levels import Levels
-from stages.alignment.motion import MotionEstimator
-from stages.alignment.resampling import fit, sample
-from stages.alignment.substitute import continue_into_saturated, reference_at_exposure, soften_grain
-from stages.alignment.warp import warp_planes
-from stages.frame import AlignedPair, ExposurePair, PixelArray, Planes, StreamInfo
+from stages.alignment.assembly import Side, assemble
+from stages.alignment.matching import Matcher
+from stages.alignment.memory import Memory
+from stages.frame import AlignedPair, ExposurePair, StreamInfo
 from stages.stage import FORBID_UNKNOWN_KEYS, Dropped, Stage
-
-_GRAIN_BLUR_PX = 0.8
-"""Deviation of the blur that takes the edge off sensor noise before pictures are compared."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +21,9 @@ class FlowConfig:
 
     kind: Literal["flow"] = "flow"
     """Alignment by optical flow."""
+    mode: Literal["causal", "lookahead"] = "causal"
+    """`causal` looks at the past only and adds no latency; `lookahead` waits for the next frame and takes the missing
+    exposure from whichever side shows it better, which is steadier and costs more."""
     working_long_side_px: int = 640
     """Motion and confidence are found on pictures reduced to this long side. Larger is slower and sees smaller
     things."""
@@ -41,66 +32,71 @@ class FlowConfig:
         """Refuse sizes at which flow means nothing."""
         if self.working_long_side_px < 64:
             raise ValueError(f"working_long_side_px must be at least 64, got {self.working_long_side_px}")
+        if self.mode not in ("causal", "lookahead"):
+            raise ValueError(f"mode must be causal or lookahead, got {self.mode!r}")
 
 
 class FlowAlignment(Stage[ExposurePair, AlignedPair]):
     """Moves the neighbour onto the reference's pixel grid and replaces what cannot be trusted.
 
-    Nothing is carried from pair to pair. The reference passes as it is; a neighbour that stands still and is trusted
-    throughout does too.
+    What the last aligned pair showed takes noise from the next as long as the frames follow one another: nothing
+    of it survives a cut, a gap, a change of size or an interval in which the scene changed.
     """
 
     Config = FlowConfig
 
     def __init__(self, config: FlowConfig) -> None:
-        self._config = config
-        self._motion = MotionEstimator()
+        self._looks_ahead = config.mode == "lookahead"
+        self._matcher = Matcher(config.working_long_side_px)
+        self._memory: Memory | None = None
+        self._held: tuple[ExposurePair, Side] | None = None
 
     def open(self, info: StreamInfo) -> StreamInfo:
         """Passes the description on: size, depth and time are the reference's."""
         return info
 
     def process(self, item: ExposurePair) -> Iterable[AlignedPair | Dropped]:
-        """One aligned pair for each pair."""
-        yield self._align(item)
+        """One aligned pair for each pair; with ``lookahead`` that of the pair before."""
+        if not self._looks_ahead:
+            yield self._finish(item, [self._matcher.match(item)])
+            return
+        own, following = self._matcher.match_both(item)
+        if self._held is not None:
+            held, side = self._held
+            yield self._finish(held, [side, following] if _follows(item, held) else [side])
+        self._held = (item, own)
+
+    def flush(self) -> Iterable[AlignedPair | Dropped]:
+        """The pair that waited for a frame which does not come."""
+        if self._held is not None:
+            held, side = self._held
+            self._held = None
+            yield self._finish(held, [side])
 
     def close(self) -> None:
-        """Holds nothing."""
+        """Forget the frames."""
+        self._memory = self._held = None
 
-    def _align(self, pair: ExposurePair) -> AlignedPair:
-        reference, neighbour = pair.reference.planes, pair.neighbour.planes
-        working = [fit(planes.luma, self._config.working_long_side_px) for planes in (reference, neighbour)]
-        under, over = working if pair.reference_is_under else reversed(working)
-        mapping = estimate_mapping(under, over, reference.bit_depth)
-        lifted = lookup(under, mapping.under_to_over)
-        pictures = [_picture(luma, reference.bit_depth) for luma in (lifted, over)]
-        flow, confidence = self._match(*(pictures if pair.reference_is_under else reversed(pictures)))
-
-        moved = warp_planes(neighbour, flow)
-        if confidence.min() < 1:
-            moved = blend_planes(moved, self._stand_in(pair, mapping, moved, confidence), confidence)
-        if pair.reference_is_under:
-            return AlignedPair(pair, under=reference, over=moved, confidence=confidence)
-        return AlignedPair(pair, under=moved, over=reference, confidence=confidence)
-
-    def _stand_in(
-        self, pair: ExposurePair, mapping: IntensityMapping, neighbour: Planes, confidence: Confidence
-    ) -> Planes:
-        """The reference at the neighbour's exposure."""
-        reference = pair.reference.planes
-        levels = Levels.of(pair.reference.color, reference.bit_depth)
-        if pair.reference_is_under:
-            return reference_at_exposure(soften_grain(reference), mapping.under_to_over, levels)
-        stand_in = reference_at_exposure(reference, mapping.over_to_under, levels)
-        return continue_into_saturated(stand_in, reference, levels, neighbour, confidence)
-
-    def _match(self, reference: Picture, neighbour: Picture) -> tuple[Flow, Confidence]:
-        """Motion and trust, from pictures in one exposure's intensities."""
-        motion = self._motion.estimate(reference, neighbour)
-        return motion.flow, confidence_map(reference, sample(neighbour, motion.flow), motion)
+    def _finish(self, pair: ExposurePair, sides: list[Side]) -> AlignedPair:
+        known = self._memory if self._memory is not None and self._memory.precedes(pair) else None
+        reference, neighbour, confidence = assemble(pair, sides, known)
+        self._memory = Memory(
+            pair.index,
+            reference=reference,
+            neighbour=neighbour,
+            confidence=confidence,
+            reference_is_under=pair.reference_is_under,
+        )
+        under, over = (reference, neighbour) if pair.reference_is_under else (neighbour, reference)
+        return AlignedPair(pair, under=under, over=over, confidence=confidence)
 
 
-def _picture(luma: PixelArray, bit_depth: int) -> Picture:
-    """8 bit, the grain softened."""
-    eight_bit = luma if bit_depth == 8 else cv2.convertScaleAbs(luma, alpha=1 / (1 << (bit_depth - 8)))
-    return np.asarray(cv2.GaussianBlur(eight_bit, (0, 0), _GRAIN_BLUR_PX), np.uint8)
+def _follows(item: ExposurePair, held: ExposurePair) -> bool:
+    """Whether an item brings another neighbour of the held reference: the frame after it."""
+    return (
+        item.neighbour.index == held.reference.index
+        and item.reference.index != held.neighbour.index
+        and item.reference_is_under != held.reference_is_under
+        and item.reference.planes.luma.shape == held.reference.planes.luma.shape
+        and item.reference.planes.bit_depth == held.reference.planes.bit_depth
+    )

@@ -20,6 +20,9 @@ from stages.alignment.resampling import sample
 
 _SMALLEST_PX = 16
 """Short side below which OpenCV's flow fails or crashes at this finest scale; so narrow a strip counts as still."""
+_FULL_DETAIL_PX = (64, 400)
+"""With a short side from the first and a long side up to the second, the flow's finest scale is the picture itself:
+in small pictures half a pixel is much, and pixels are few."""
 _EVIDENCE_WINDOW_PX = 11
 _NO_EVIDENCE = 0.85
 """Residual after dense flow over residual after camera motion: above this, the difference is noise."""
@@ -46,33 +49,57 @@ class MotionEstimator:
     """Dense inverse search flow (T. Kroeger et al., ECCV 2016) in both directions, settled on the camera's motion."""
 
     def __init__(self) -> None:
-        # Between OpenCV's presets FAST and MEDIUM: the finest scale halves the error of FAST at small motion, while
+        # Between OpenCV's presets FAST and MEDIUM: a finer scale halves the error of FAST at small motion, while
         # wider spaced patches and less refinement than MEDIUM cost nothing that the camera motion does not repair.
         self._forward = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-        self._forward.setFinestScale(1)
         self._forward.setPatchStride(4)
         self._forward.setGradientDescentIterations(16)
         self._forward.setVariationalRefinementIterations(2)
         # The way back only has to tell right from wrong.
         self._backward = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-        self._backward.setFinestScale(1)
         self._backward.setGradientDescentIterations(12)
         self._backward.setVariationalRefinementIterations(0)
 
     def estimate(self, reference: Picture, neighbour: Picture) -> Motion:
         """The motion from the reference to the neighbour, both (h, w) uint8 in the over frame's intensities."""
         if min(reference.shape) < _SMALLEST_PX:
-            return Motion(np.zeros((*reference.shape, 2), np.float32), np.zeros(reference.shape, np.float32))
+            return _still(reference)
+        self._choose_scale(reference)
         shift = coarse_shift(reference, neighbour)
         forward = _dense(self._forward, reference, neighbour, shift)
         backward = _dense(self._backward, neighbour, reference, (-shift[0], -shift[1]))
-        round_trip_px = _length(forward + sample(backward, forward))
-        camera = camera_motion(forward, reference, round_trip_px)
-        by_camera = sample(neighbour, camera) if camera.any() else neighbour
-        evidence = _evidence(reference, by_camera, sample(neighbour, forward))
-        evidence *= falling(round_trip_px, ROUND_TRIP_PX)
-        flow = camera + evidence[..., None] * (forward - camera)
-        return Motion(flow, evidence * round_trip_px)
+        return _settled(reference, neighbour, forward, backward)
+
+    def estimate_both(self, first: Picture, second: Picture) -> tuple[Motion, Motion]:
+        """The motion from the first to the second and back, each as good as ``estimate`` gives it."""
+        if min(first.shape) < _SMALLEST_PX:
+            return _still(first), _still(first)
+        self._choose_scale(first)
+        shift = coarse_shift(first, second)
+        there = _dense(self._forward, first, second, shift)
+        back = _dense(self._forward, second, first, (-shift[0], -shift[1]))
+        return _settled(first, second, there, back), _settled(second, first, back, there)
+
+    def _choose_scale(self, picture: Picture) -> None:
+        shortest, longest = _FULL_DETAIL_PX
+        finest = 0 if min(picture.shape) >= shortest and max(picture.shape) <= longest else 1
+        self._forward.setFinestScale(finest)
+        self._backward.setFinestScale(finest)
+
+
+def _still(picture: Picture) -> Motion:
+    return Motion(np.zeros((*picture.shape, 2), np.float32), np.zeros(picture.shape, np.float32))
+
+
+def _settled(reference: Picture, neighbour: Picture, forward: Flow, backward: Flow) -> Motion:
+    """The camera's motion, and the dense flow forward where it departs from that for good reason."""
+    round_trip_px = _length(forward + sample(backward, forward))
+    camera = camera_motion(forward, reference, round_trip_px)
+    by_camera = sample(neighbour, camera) if camera.any() else neighbour
+    evidence = _evidence(reference, by_camera, sample(neighbour, forward))
+    evidence *= falling(round_trip_px, ROUND_TRIP_PX)
+    flow = camera + evidence[..., None] * (forward - camera)
+    return Motion(flow, evidence * round_trip_px)
 
 
 def _dense(method: cv2.DISOpticalFlow, source: Picture, target: Picture, shift: tuple[float, float]) -> Flow:

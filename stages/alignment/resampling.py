@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 Image = TypeVar("Image", bound=npt.NDArray[Any])
+Places = tuple[npt.NDArray[np.int16], npt.NDArray[Any]]
+"""Whole pixels (h, w, 2) as (x, y) and OpenCV's index (h, w) of the fraction."""
 
 
 def resize(image: Image, height: int, width: int) -> Image:
@@ -37,10 +39,20 @@ def sample(image: Image, flow: npt.NDArray[np.float32], interpolation: int = cv2
         flow: (h, w, 2) displacements (x, y) in pixels.
         interpolation: of OpenCV.
     """
+    return fetch(image, places(flow), interpolation)
+
+
+def places(flow: npt.NDArray[np.float32]) -> Places:
+    """Where ``fetch`` looks: each pixel's place plus its flow (h, w, 2)."""
     # Whole pixels and 1/32 fractions: half the cost of floating-point maps.
     whole, fraction = cv2.convertMaps(flow, np.empty(0, np.float32), cv2.CV_16SC2)
-    places = np.add(whole, _grid(*flow.shape[:2]))
-    pixels: Any = cv2.remap(image, places, fraction, interpolation, borderMode=cv2.BORDER_REPLICATE)
+    return np.add(whole, _grid(*flow.shape[:2])), np.asarray(fraction)
+
+
+def fetch(image: Image, at: Places, interpolation: int = cv2.INTER_LINEAR) -> Image:
+    """``image`` at places; the border is repeated outwards."""
+    whole, fraction = at
+    pixels: Any = cv2.remap(image, whole, fraction, interpolation, borderMode=cv2.BORDER_REPLICATE)
     sampled: Image = pixels
     return sampled
 

@@ -6,28 +6,42 @@ import cv2
 import numpy as np
 
 from stages.alignment.camera import Flow
-from stages.alignment.resampling import resize, sample
+from stages.alignment.resampling import fetch, places, resize
 from stages.frame import Planes
 
 
-def warp_planes(planes: Planes, flow: Flow) -> Planes:
-    """A frame at full size along a flow of the same or a smaller size; the same object when nothing moves.
+class Warp:
+    """Moves frames of one size along one flow.
 
     Args:
-        planes: the neighbour.
         flow: (h, w, 2), for each pixel of the reference where to look in the neighbour, in pixels of the flow's size.
+        like: a frame of the size to come, the flow's or larger.
     """
-    if not flow.any():
-        return planes
-    scale = planes.width / flow.shape[1]
-    # Cubic keeps the sharpness that every fractional shift by linear interpolation takes.
-    luma = sample(planes.luma, _enlarge(flow, planes.height, planes.width, scale), cv2.INTER_CUBIC)
-    if planes.bit_depth > 8:
-        # Overshoot at edges: uint8 saturates by itself, 10 bits in uint16 do not.
-        luma = np.minimum(luma, luma.dtype.type(planes.max_value))
-    _, height, width = planes.chroma.shape
-    chroma_flow = _enlarge(flow, height, width, scale / 2)
-    return Planes(luma, np.stack([sample(plane, chroma_flow) for plane in planes.chroma]), planes.bit_depth)
+
+    def __init__(self, flow: Flow, like: Planes) -> None:
+        self._moves = bool(flow.any())
+        if self._moves:
+            scale = like.width / flow.shape[1]
+            _, height, width = like.chroma.shape
+            self._luma = places(_enlarge(flow, like.height, like.width, scale))
+            self._chroma = places(_enlarge(flow, height, width, scale / 2))
+
+    def __call__(self, planes: Planes) -> Planes:
+        """A frame moved; the same object when nothing moves."""
+        if not self._moves:
+            return planes
+        # Cubic keeps the sharpness that every fractional shift by linear interpolation takes.
+        luma = fetch(planes.luma, self._luma, cv2.INTER_CUBIC)
+        if planes.bit_depth > 8:
+            # Overshoot at edges: uint8 saturates by itself, 10 bits in uint16 do not.
+            luma = np.minimum(luma, luma.dtype.type(planes.max_value))
+        chroma = np.stack([fetch(plane, self._chroma) for plane in planes.chroma])
+        return Planes(luma, chroma, planes.bit_depth)
+
+
+def warp_planes(planes: Planes, flow: Flow) -> Planes:
+    """One frame at full size along a flow of the same or a smaller size; the same object when nothing moves."""
+    return Warp(flow, planes)(planes)
 
 
 def _enlarge(flow: Flow, height: int, width: int, scale: float) -> Flow:

@@ -1,0 +1,1 @@
+"""Alignment of moving cameras and moving things, measured where the truth is known."""

@@ -1,0 +1,68 @@
+"""How two frames of different exposure fit together, found at a working size."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from stages.alignment.assembly import Side
+from stages.alignment.camera import Picture
+from stages.alignment.confidence import confidence_map
+from stages.alignment.intensity import IntensityMapping, estimate_mapping, lookup
+from stages.alignment.motion import Motion, MotionEstimator
+from stages.alignment.resampling import fit, sample
+from stages.frame import ExposurePair, PixelArray
+
+_GRAIN_BLUR_PX = 0.8
+"""Deviation of the blur that takes the edge off sensor noise before pictures are compared."""
+
+
+class Matcher:
+    """Finds motion and trust between the frames of pairs.
+
+    Args:
+        working_long_side_px: of the pictures that are compared.
+    """
+
+    def __init__(self, working_long_side_px: int) -> None:
+        self._long_side_px = working_long_side_px
+        self._motion = MotionEstimator()
+
+    def match(self, pair: ExposurePair) -> Side:
+        """The neighbour as seen from the reference."""
+        reference, neighbour, mapping = self._pictures(pair)
+        return _side(pair, mapping, reference, neighbour, self._motion.estimate(reference, neighbour))
+
+    def match_both(self, pair: ExposurePair) -> tuple[Side, Side]:
+        """The neighbour as seen from the reference, and the reference as seen from the neighbour."""
+        reference, neighbour, mapping = self._pictures(pair)
+        there, back = self._motion.estimate_both(reference, neighbour)
+        reverse = ExposurePair(pair.neighbour, pair.reference, not pair.reference_is_under, pair.ratio_stops)
+        return _side(pair, mapping, reference, neighbour, there), _side(reverse, mapping, neighbour, reference, back)
+
+    def _pictures(self, pair: ExposurePair) -> tuple[Picture, Picture, IntensityMapping]:
+        """Reference and neighbour in the over frame's intensities."""
+        bit_depth = pair.reference.planes.bit_depth
+        reference, neighbour = (
+            fit(frame.planes.luma, self._long_side_px) for frame in (pair.reference, pair.neighbour)
+        )
+        if pair.reference_is_under:
+            mapping = estimate_mapping(reference, neighbour, bit_depth)
+            reference = lookup(reference, mapping.under_to_over)
+        else:
+            mapping = estimate_mapping(neighbour, reference, bit_depth)
+            neighbour = lookup(neighbour, mapping.under_to_over)
+        return _picture(reference, bit_depth), _picture(neighbour, bit_depth), mapping
+
+
+def _side(
+    pair: ExposurePair, mapping: IntensityMapping, reference: Picture, neighbour: Picture, motion: Motion
+) -> Side:
+    confidence = confidence_map(reference, sample(neighbour, motion.flow), motion)
+    return Side(pair.neighbour.planes, mapping, motion.flow, confidence)
+
+
+def _picture(luma: PixelArray, bit_depth: int) -> Picture:
+    """8 bit, the grain softened."""
+    eight_bit = luma if bit_depth == 8 else cv2.convertScaleAbs(luma, alpha=1 / (1 << (bit_depth - 8)))
+    return np.asarray(cv2.GaussianBlur(eight_bit, (0, 0), _GRAIN_BLUR_PX), np.uint8)
