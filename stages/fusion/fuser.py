@@ -12,7 +12,9 @@ from torch import Tensor
 from stages.errors import DeviceError
 from stages.frame import ColorTags, PixelArray, Planes
 from stages.fusion.chroma import fuse_chroma
+from stages.fusion.fast import SMALLEST_SIDE, FastFusion
 from stages.fusion.lcndr import LCNDR
+from stages.fusion.strips import Strips
 from stages.fusion.tiles import fuse_tiled, strip_rows
 
 Mode = Literal["full", "stream"]
@@ -51,6 +53,8 @@ class Fuser:
                 weight.data = weight.data.to(memory_format=torch.channels_last)
         self._working_side = STREAM_WORKING_SIDE if mode == "stream" else None
         self._device = device
+        self._strips = Strips(torch.get_num_threads()) if device.type == "cpu" and mode == "stream" else None
+        self._fast: FastFusion | None = None
 
     def fuse(self, under: Planes, over: Planes, color: ColorTags) -> Planes:
         """The fused picture: same size, bit depth and colour tags as the two given.
@@ -67,6 +71,15 @@ class Fuser:
         middle = float(1 << (under.bit_depth - 1))
         try:
             with torch.inference_mode():
+                fast = self._fast_for((under.height, under.width))
+                if fast is not None:
+                    white, top = black + luma_span, (1 << under.bit_depth) - 1
+                    coefficients = color.luma_coefficients(height=under.height)
+                    return Planes(
+                        fast.luma(under.luma, over.luma, black=black, white=white, top=top),
+                        fast.chroma(under, over, coefficients, black=black, white=white, chroma_span=chroma_span),
+                        under.bit_depth,
+                    )
                 under_luma, over_luma = (
                     (self._upload(planes.luma)[None] - black) / luma_span for planes in (under, over)
                 )
@@ -96,6 +109,15 @@ class Fuser:
             raise DeviceError(
                 f"{self._device.type} ran out of memory fusing {under.width}x{under.height}: use --mode stream"
             ) from error
+
+    def _fast_for(self, size: tuple[int, int]) -> FastFusion | None:
+        """The faster engine for pictures of one size, kept until another size comes; None where it does not serve."""
+        if self._strips is None or min(size) < SMALLEST_SIDE:
+            return None
+        if self._fast is None or self._fast.size != size:
+            self._fast = None
+            self._fast = FastFusion(self._network, size, STREAM_WORKING_SIDE, self._strips)
+        return self._fast
 
     def _upload(self, plane: PixelArray) -> Tensor:
         """(..., H, W) code values as float32 (1, ..., H, W) on the device."""

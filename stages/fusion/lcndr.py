@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from stages.fusion import pyramid
 
 _NOISE_FLOOR = 2.0 / 255
-_SHARED_FROM_LEVEL = 6
+SHARED_FROM_LEVEL = 6
 """Levels from here down share their coefficients."""
 
 
@@ -59,7 +59,9 @@ class ChannelAttention(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, H, W) -> the same, each channel times a factor in (0, 1)."""
-        gate = torch.sigmoid(self.mlp(features.mean(dim=(2, 3))) + self.mlp(features.amax(dim=(2, 3))))
+        gate = torch.sigmoid(
+            self.mlp(features.mean(dim=(2, 3))) + self.mlp(F.adaptive_max_pool2d(features, 1).flatten(1))
+        )
         return features * gate[:, :, None, None]
 
 
@@ -135,9 +137,9 @@ class MultiScaleBlend(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.mix = nn.Parameter(torch.linspace(2.0, -2.0, _SHARED_FROM_LEVEL))
-        self.trust = nn.Parameter(torch.full((_SHARED_FROM_LEVEL,), 3.0))
-        self.noise_floor = nn.Parameter(torch.full((_SHARED_FROM_LEVEL,), _NOISE_FLOOR).log())
+        self.mix = nn.Parameter(torch.linspace(2.0, -2.0, SHARED_FROM_LEVEL))
+        self.trust = nn.Parameter(torch.full((SHARED_FROM_LEVEL,), 3.0))
+        self.noise_floor = nn.Parameter(torch.full((SHARED_FROM_LEVEL,), _NOISE_FLOOR).log())
 
     def forward(self, under: Tensor, over: Tensor, logits: Tensor) -> Tensor:
         """Blend two luma pictures.
@@ -155,10 +157,10 @@ class MultiScaleBlend(nn.Module):
         bands_over = pyramid.laplacian_pyramid(over, len(sizes))
         blended = []
         for level, (band_under, band_over) in enumerate(zip(bands_under, bands_over, strict=True)):
-            at_level = _resize(logits, sizes[level])
+            at_level = resize_logits(logits, sizes[level])
             if sizes[level][0] < logits.shape[-2]:
                 logits = at_level
-            shared = min(level, _SHARED_FROM_LEVEL - 1)
+            shared = min(level, SHARED_FROM_LEVEL - 1)
             mix = torch.sigmoid(self.mix[shared])
             logit = mix * at_level[:, :1] + (1 - mix) * at_level[:, 1:]
             if level < len(sizes) - 1:
@@ -250,7 +252,7 @@ def _convolve_joined(convolution: nn.Conv2d, parts: tuple[Tensor, ...]) -> Tenso
     weights = torch.split(convolution.weight, [part.shape[1] for part in parts], dim=1)
     joined = F.conv2d(parts[0], weights[0], convolution.bias)
     for part, weight in zip(parts[1:], weights[1:], strict=True):
-        joined = joined + F.conv2d(part, weight)
+        joined += F.conv2d(part, weight)
     return joined
 
 
@@ -263,7 +265,7 @@ def shrink_to_side(luma: Tensor, side: int | None) -> Tensor:
     return F.adaptive_avg_pool2d(luma, (max(1, round(height * scale)), max(1, round(width * scale))))
 
 
-def _resize(logits: Tensor, size: tuple[int, int]) -> Tensor:
+def resize_logits(logits: Tensor, size: tuple[int, int]) -> Tensor:
     """Logits at a pyramid level's size: reduced where they are twice as large, else interpolated."""
     height, width = logits.shape[-2:]
     if (height, width) == size:

@@ -1,0 +1,117 @@
+"""The fast engine against the network itself."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from stages.frame import BT709, ColorRange, ColorTags, Planes
+from stages.fusion.ablation import switch_off
+from stages.fusion.chroma import fuse_chroma
+from stages.fusion.fuser import STREAM_WORKING_SIDE, Fuser
+from stages.fusion.lcndr import LCNDR, Widths
+from tests.fusion.pictures import pair
+
+FULL = ColorTags(matrix=1, range=ColorRange.FULL)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Tests set their own number; the others get theirs back."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def network(revision: int = 8) -> LCNDR:
+    """Random weights, with a revision that shows."""
+    torch.manual_seed(revision)
+    made = LCNDR(Widths(shallow=8, middle=8, deep=8, attention=8, revision=revision)).eval().requires_grad_(False)
+    for name, deviation in (("erm.refine.4.weight", 0.1), ("sam.weigh.2.weight", 0.5)):
+        torch.nn.init.normal_(made.get_parameter(name), std=deviation)
+    return made
+
+
+def planes(luma: torch.Tensor, *, bit_depth: int, seed: int) -> Planes:
+    """Full-range code values, with colours of their own."""
+    top = (1 << bit_depth) - 1
+    height, width = (-(-side // 2) for side in luma.shape[-2:])
+    noise = torch.rand(1, 2, height // 4 + 2, width // 4 + 2, generator=torch.Generator().manual_seed(seed))
+    chroma = 0.3 + 0.4 * F.interpolate(noise, size=(height, width), mode="bilinear")[0]
+    luma_codes, chroma_codes = ((plane * top).round().numpy() for plane in (luma[0, 0], chroma))
+    if bit_depth == 8:
+        return Planes(luma_codes.astype(np.uint8), chroma_codes.astype(np.uint8), bit_depth)
+    return Planes(luma_codes.astype(np.uint16), chroma_codes.astype(np.uint16), bit_depth)
+
+
+def reference(made: LCNDR, under: Planes, over: Planes, color: ColorTags) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the network and the chroma rule give for the whole picture, in code values."""
+    unit = float(1 << (under.bit_depth - 8))
+    top = float((1 << under.bit_depth) - 1)
+    black, luma_span, chroma_span = (0.0, top, top) if color.is_full_range else (16 * unit, 219 * unit, 224 * unit)
+    lumas = [(torch.from_numpy(each.luma.astype(np.float32))[None, None] - black) / luma_span for each in (under, over)]
+    chromas = [
+        (torch.from_numpy(each.chroma.astype(np.float32))[None] - 128 * unit) / chroma_span for each in (under, over)
+    ]
+    luma = made(lumas[0].clamp(0, 1), lumas[1].clamp(0, 1), working_side=STREAM_WORKING_SIDE)[0, 0] * luma_span + black
+    chroma = (
+        fuse_chroma(lumas[0], lumas[1], chromas[0], chromas[1], color.luma_coefficients(height=under.height))[0]
+        * chroma_span
+        + 128 * unit
+    )
+    return luma.clamp(0, top), chroma.clamp(0, top)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("size", [(64, 64), (67, 95), (66, 131), (301, 260), (9, 700)])
+@pytest.mark.parametrize(("bit_depth", "color"), [(8, BT709), (10, FULL)])
+def test_any_picture_is_the_networks_own(threads: int, size: tuple[int, int], bit_depth: int, color: ColorTags) -> None:
+    made = network()
+    under, over = (planes(each, bit_depth=bit_depth, seed=seed) for seed, each in enumerate(pair(*size)))
+    luma, chroma = reference(made, under, over, color)
+    torch.set_num_threads(threads)
+    fused = Fuser(made, "stream", torch.device("cpu")).fuse(under, over, color)
+    rounding, step = 0.5, (1 << bit_depth) / 256
+    assert np.abs(fused.luma - luma.numpy()).max() < rounding + 0.5 * step
+    assert np.abs(fused.chroma - chroma.numpy()).max() < rounding + 0.01 * step
+    assert fused.luma.dtype == under.luma.dtype
+
+
+@pytest.mark.parametrize("revision", [2, 4, 5, 16, 20])
+def test_any_width_of_the_revision_serves(revision: int) -> None:
+    made = network(revision)
+    under, over = (planes(each, bit_depth=8, seed=0) for each in pair(97, 131))
+    luma, _ = reference(made, under, over, FULL)
+    fused = Fuser(made, "stream", torch.device("cpu")).fuse(under, over, FULL)
+    assert np.abs(fused.luma - luma.numpy()).max() < 1
+
+
+@pytest.mark.parametrize("size", [(97, 131), (64, 80)])
+def test_a_network_may_have_no_revision(size: tuple[int, int]) -> None:
+    made = switch_off(network(), ["erm"])
+    under, over = (planes(each, bit_depth=8, seed=0) for each in pair(*size))
+    luma, _ = reference(made, under, over, FULL)
+    fused = Fuser(made, "stream", torch.device("cpu")).fuse(under, over, FULL)
+    assert np.abs(fused.luma - luma.numpy()).max() < 1
+
+
+def test_pictures_of_another_size_follow_each_other() -> None:
+    fuser = Fuser(network(), "stream", torch.device("cpu"))
+    small, large = ([planes(each, bit_depth=8, seed=0) for each in pair(*size)] for size in ((64, 80), (120, 90)))
+    first = fuser.fuse(small[0], small[1], BT709)
+    assert fuser.fuse(large[0], large[1], BT709).luma.shape == (120, 90)
+    again = fuser.fuse(small[0], small[1], BT709)
+    assert (again.luma == first.luma).all()
+    assert (again.chroma == first.chroma).all()
+
+
+def test_a_fused_picture_is_not_touched_by_the_next() -> None:
+    fuser = Fuser(network(), "stream", torch.device("cpu"))
+    under, over = (planes(each, bit_depth=8, seed=0) for each in pair(64, 80))
+    fused = fuser.fuse(under, over, BT709)
+    before = fused.luma.copy()
+    fuser.fuse(over, under, BT709)
+    assert (fused.luma == before).all()
