@@ -20,18 +20,6 @@ from stages.errors import SourceError
 from stages.frame import BT709, Exposure, Frame
 
 
-@pytest.fixture(scope="session")
-def room(tmp_path_factory):
-    """A dark room of smooth patterns with a window 50 times as bright."""
-    rows, columns = np.mgrid[0:256, 0:512].astype(np.float32)
-    walls = 0.2 * np.exp(np.sin(columns / 9) * np.cos(rows / 7) + 0.3 * np.sin((columns + rows) / 5))
-    radiance = np.stack([walls, 0.9 * walls, 1.1 * walls], axis=-1)
-    radiance[100:150, 260:320] *= 50
-    path = tmp_path_factory.mktemp("maps") / "room.hdr"
-    cv2.imwrite(str(path), cv2.GaussianBlur(radiance, (0, 0), 1.5))
-    return str(path)
-
-
 @pytest.fixture
 def config(room):
     return SimulatedConfig(map=room, width=96, height=64, seconds=0.4, seed=3)

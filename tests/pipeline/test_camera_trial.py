@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import pytest
-from av.video.stream import VideoStream
 
 from pipeline import camera_trial
 from pipeline.cli import main
 from pipeline.config_file import Settings
+from tests.pipeline.clips import write_clip
 
-WIDTH, HEIGHT, RATE = 64, 48, 25
+RATE = 25
 
 
 @pytest.fixture(autouse=True)
@@ -25,17 +24,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def clip(path: Path, *, alternating: bool) -> str:
     """Two seconds of a still scene."""
-    rng = np.random.default_rng(1)
-    scene = rng.integers(20, 120, (HEIGHT // 8, WIDTH // 8, 3)).repeat(8, 0).repeat(8, 1)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=RATE)
-        assert isinstance(stream, VideoStream)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        for index in range(2 * RATE):
-            exposed = np.clip(scene * (2 if alternating and index % 2 else 0.5), 0, 255).astype(np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(exposed, "bgr24")))
-        container.mux(stream.encode(None))
-    return str(path)
+    return str(write_clip(path, rate=RATE, count=2 * RATE, alternating=alternating))
 
 
 @pytest.fixture

@@ -6,30 +6,18 @@ import json
 from pathlib import Path
 
 import av
-import numpy as np
 import pytest
-from av.video.stream import VideoStream
 
 from pipeline.cli import main
+from tests.pipeline.clips import write_clip
 
-WIDTH, HEIGHT, RATE, COUNT = 64, 48, 12, 40
+RATE, COUNT = 12, 40
 
 
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     """Alternating exposures."""
-    rng = np.random.default_rng(1)
-    scene = rng.integers(20, 120, (HEIGHT // 8, WIDTH // 8, 3)).repeat(8, 0).repeat(8, 1)
-    path = tmp_path / "clip.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=RATE)
-        assert isinstance(stream, VideoStream)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        for index in range(COUNT):
-            exposed = np.clip(scene * (2 if index % 2 else 0.5), 0, 255).astype(np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(exposed, "bgr24")))
-        container.mux(stream.encode(None))
-    return path
+    return write_clip(tmp_path / "clip.mp4", rate=RATE, count=COUNT)
 
 
 @pytest.fixture
