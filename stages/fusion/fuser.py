@@ -1,8 +1,8 @@
-"""Fuses one pair of pictures: planes in, planes out, on any device torch has."""
+"""Fuses pairs of pictures: planes in, planes out, on a CPU here and on a GPU through ``stages.fusion.cuda``."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,9 @@ from torch import Tensor
 from stages.errors import DeviceError
 from stages.frame import ColorTags, PixelArray, Planes
 from stages.fusion.chroma import fuse_chroma
+from stages.fusion.codes import CodeValues
+from stages.fusion.cuda.fuser import CudaFuser
+from stages.fusion.cuda.streams import CudaQueue
 from stages.fusion.fast import SMALLEST_SIDE, FastFusion
 from stages.fusion.lcndr import LCNDR
 from stages.fusion.strips import Strips
@@ -36,6 +39,19 @@ def choose_device(name: DeviceName) -> torch.device:
     return torch.device("cuda" if available and name != "cpu" else "cpu")
 
 
+class Engine(Protocol):
+    """What fuses pairs on one kind of device, some of them at once."""
+
+    def push(self, under: Planes, over: Planes, color: ColorTags) -> list[Planes]:
+        """Take a pair; what is finished of this and earlier ones, oldest first."""
+
+    def drain(self) -> list[Planes]:
+        """Finish what is under way, oldest first."""
+
+    def close(self) -> None:
+        """Give up what is under way and let go of the device; never raises."""
+
+
 class Fuser:
     """A network on a device in one of its modes.
 
@@ -43,21 +59,19 @@ class Fuser:
         network: with its weights.
         mode: ``full`` runs every module at full resolution; ``stream`` lets CEM and SAM see a small picture.
         device: from ``choose_device``.
+        frames_in_flight: pairs that a GPU may have at once; a CPU finishes each before the next.
     """
 
-    def __init__(self, network: LCNDR, mode: Mode, device: torch.device) -> None:
-        self._network = network.to(device).eval()
-        # Measured on CPUs: convolutions of few channels take about half the time with channels last.
-        for weight in self._network.parameters():
-            if weight.dim() == 4:
-                weight.data = weight.data.to(memory_format=torch.channels_last)
-        self._working_side = STREAM_WORKING_SIDE if mode == "stream" else None
-        self._device = device
-        self._strips = Strips(torch.get_num_threads()) if device.type == "cpu" and mode == "stream" else None
-        self._fast: FastFusion | None = None
+    def __init__(self, network: LCNDR, mode: Mode, device: torch.device, *, frames_in_flight: int = 1) -> None:
+        working_side = STREAM_WORKING_SIDE if mode == "stream" else None
+        self._engine: Engine
+        if device.type == "cuda":
+            self._engine = CudaFuser(network, working_side, CudaQueue(device), frames_in_flight=frames_in_flight)
+        else:
+            self._engine = CpuFuser(network, working_side)
 
     def fuse(self, under: Planes, over: Planes, color: ColorTags) -> Planes:
-        """The fused picture: same size, bit depth and colour tags as the two given.
+        """The fused picture: same size, bit depth and colour tags as the two given; nothing else may be under way.
 
         Args:
             under: the shorter exposure.
@@ -65,50 +79,95 @@ class Fuser:
             color: tags of both, which name range and matrix.
 
         Raises:
-            DeviceError: the device ran out of memory.
+            DeviceError: the device ran out of memory, or gave out.
         """
-        black, luma_span, chroma_span = _code_values(color, under.bit_depth)
-        middle = float(1 << (under.bit_depth - 1))
+        (fused,) = [*self.push(under, over, color), *self.drain()]
+        return fused
+
+    def push(self, under: Planes, over: Planes, color: ColorTags) -> list[Planes]:
+        """Take a pair; the fused pictures that are ready by then, in the order their pairs came.
+
+        Every pair gives one picture, here, from a later ``push`` or from ``drain``. Arguments are those of ``fuse``.
+
+        Raises:
+            DeviceError: the device ran out of memory, or gave out; nothing is under way any more.
+        """
+        return self._engine.push(under, over, color)
+
+    def drain(self) -> list[Planes]:
+        """Wait for the pictures still under way, in the order their pairs came.
+
+        Raises:
+            DeviceError: the device gave out; nothing is under way any more.
+        """
+        return self._engine.drain()
+
+    def close(self) -> None:
+        """Give up what is under way and let go of the device; never raises."""
+        self._engine.close()
+
+
+class CpuFuser:
+    """Fuses on the CPU, each pair before the next.
+
+    Args:
+        network: with its weights.
+        working_side: pixels of the longer side that CEM and SAM see; None for full resolution.
+    """
+
+    def __init__(self, network: LCNDR, working_side: int | None) -> None:
+        self._network = network.cpu().eval()
+        # Measured: convolutions of few channels take about half the time with channels last.
+        for weight in self._network.parameters():
+            if weight.dim() == 4:
+                weight.data = weight.data.to(memory_format=torch.channels_last)
+        self._working_side = working_side
+        self._strips = None if working_side is None else Strips(torch.get_num_threads())
+        self._fast: FastFusion | None = None
+
+    def push(self, under: Planes, over: Planes, color: ColorTags) -> list[Planes]:
+        """The pair's fused picture."""
         try:
             with torch.inference_mode():
-                fast = self._fast_for((under.height, under.width))
-                if fast is not None:
-                    white, top = black + luma_span, (1 << under.bit_depth) - 1
-                    coefficients = color.luma_coefficients(height=under.height)
-                    return Planes(
-                        fast.luma(under.luma, over.luma, black=black, white=white, top=top),
-                        fast.chroma(under, over, coefficients, black=black, white=white, chroma_span=chroma_span),
-                        under.bit_depth,
-                    )
-                under_luma, over_luma = (
-                    (self._upload(planes.luma)[None] - black) / luma_span for planes in (under, over)
-                )
-                under_chroma, over_chroma = (
-                    (self._upload(planes.chroma) - middle) / chroma_span for planes in (under, over)
-                )
-                luma = fuse_tiled(
-                    self._network,
-                    under_luma.clamp(0, 1),
-                    over_luma.clamp(0, 1),
-                    working_side=self._working_side,
-                    rows=strip_rows(under.height, under.width) if self._device.type == "cpu" else under.height,
-                )
-                chroma = fuse_chroma(
-                    under_luma,
-                    over_luma,
-                    under_chroma,
-                    over_chroma,
-                    color.luma_coefficients(height=under.height),
-                )
-                return Planes(
-                    _download(luma[0, 0] * luma_span + black, under.bit_depth),
-                    _download(chroma[0] * chroma_span + middle, under.bit_depth),
-                    under.bit_depth,
-                )
+                return [self._fuse(under, over, color)]
         except torch.OutOfMemoryError as error:
             raise DeviceError(
-                f"{self._device.type} ran out of memory fusing {under.width}x{under.height}: use --mode stream"
+                f"cpu ran out of memory fusing {under.width}x{under.height}: use --mode stream"
             ) from error
+
+    def drain(self) -> list[Planes]:
+        """Nothing is ever under way."""
+        return []
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _fuse(self, under: Planes, over: Planes, color: ColorTags) -> Planes:
+        codes = CodeValues.of(color, under.bit_depth)
+        coefficients = color.luma_coefficients(height=under.height)
+        fast = self._fast_for((under.height, under.width))
+        if fast is not None:
+            white = codes.black + codes.luma_span
+            return Planes(
+                fast.luma(under.luma, over.luma, black=codes.black, white=white, top=codes.top),
+                fast.chroma(under, over, coefficients, black=codes.black, white=white, chroma_span=codes.chroma_span),
+                under.bit_depth,
+            )
+        under_luma, over_luma = ((_floats(each.luma)[None] - codes.black) / codes.luma_span for each in (under, over))
+        under_chroma, over_chroma = ((_floats(each.chroma) - codes.grey) / codes.chroma_span for each in (under, over))
+        luma = fuse_tiled(
+            self._network,
+            under_luma.clamp(0, 1),
+            over_luma.clamp(0, 1),
+            working_side=self._working_side,
+            rows=strip_rows(under.height, under.width),
+        )
+        chroma = fuse_chroma(under_luma, over_luma, under_chroma, over_chroma, coefficients)
+        return Planes(
+            _rounded(luma[0, 0] * codes.luma_span + codes.black, under.bit_depth),
+            _rounded(chroma[0] * codes.chroma_span + codes.grey, under.bit_depth),
+            under.bit_depth,
+        )
 
     def _fast_for(self, size: tuple[int, int]) -> FastFusion | None:
         """The faster engine for pictures of one size, kept until another size comes; None where it does not serve."""
@@ -119,23 +178,16 @@ class Fuser:
             self._fast = FastFusion(self._network, size, STREAM_WORKING_SIDE, self._strips)
         return self._fast
 
-    def _upload(self, plane: PixelArray) -> Tensor:
-        """(..., H, W) code values as float32 (1, ..., H, W) on the device."""
-        return torch.from_numpy(np.ascontiguousarray(plane)).to(self._device)[None].to(torch.float32)
+
+def _floats(plane: PixelArray) -> Tensor:
+    """(..., H, W) code values as float32 (1, ..., H, W)."""
+    return torch.from_numpy(np.ascontiguousarray(plane))[None].to(torch.float32)
 
 
-def _code_values(color: ColorTags, bit_depth: int) -> tuple[float, float, float]:
-    """(black level, luma excursion, chroma excursion), ITU-T H.273 section 8.3."""
-    unit = float(1 << (bit_depth - 8))
-    top = float((1 << bit_depth) - 1)
-    return (0.0, top, top) if color.is_full_range else (16 * unit, 219 * unit, 224 * unit)
-
-
-def _download(values: Tensor, bit_depth: int) -> PixelArray:
+def _rounded(values: Tensor, bit_depth: int) -> PixelArray:
     """Round and clip to code values."""
-    dtype: type[np.uint8] | type[np.uint16] = np.uint8 if bit_depth == 8 else np.uint16
     rounded = values.round().clamp(0, (1 << bit_depth) - 1)
     if bit_depth == 8:
-        return rounded.to(torch.uint8).cpu().numpy()
-    array: npt.NDArray[np.uint16] = rounded.to(torch.int32).cpu().numpy().astype(dtype)
+        return rounded.to(torch.uint8).numpy()
+    array: npt.NDArray[np.uint16] = rounded.to(torch.int32).numpy().astype(np.uint16)
     return array

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from stages.errors import ConfigError
 from stages.frame import AlignedPair, FusedFrame, Planes, StreamInfo
 from stages.fusion.fuser import DeviceName, Fuser, Mode, choose_device
 from stages.fusion.models import load_model
 from stages.stage import FORBID_UNKNOWN_KEYS, Stage
+
+_MOST_IN_FLIGHT: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,14 @@ class LcndrConfig:
     """`full` runs every module at full resolution; `stream` costs the same for every pixel and suits large pictures."""
     device: DeviceName = "auto"
     """`auto` takes CUDA where there is one."""
+    frames_in_flight: int = 1
+    """Frames that a GPU may have at once, copies up and down beside computation. 1 gives each frame before the next is
+    taken, which suits live use; 3 keeps a GPU busy and gives each frame two frames later. A CPU always does one."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that make no sense."""
+        if not 1 <= self.frames_in_flight <= _MOST_IN_FLIGHT:
+            raise ValueError(f"frames_in_flight must be from 1 to {_MOST_IN_FLIGHT}, got {self.frames_in_flight}")
 
 
 class LcndrFusion(Stage[AlignedPair, FusedFrame]):
@@ -37,22 +48,34 @@ class LcndrFusion(Stage[AlignedPair, FusedFrame]):
     def __init__(self, config: LcndrConfig) -> None:
         self._config = config
         self._fuser: Fuser | None = None
+        self._under_way: deque[AlignedPair] = deque()
 
     def open(self, info: StreamInfo) -> StreamInfo:
         """Load the network; pictures of the stream keep their size and depth."""
-        device = choose_device(self._config.device)
-        self._fuser = Fuser(load_model(self._config.model), self._config.mode, device)
+        config = self._config
+        device = choose_device(config.device)
+        self._fuser = Fuser(load_model(config.model), config.mode, device, frames_in_flight=config.frames_in_flight)
         return info
 
     def process(self, item: AlignedPair) -> Iterable[FusedFrame]:
-        """One fused frame for each pair."""
+        """One fused frame for each pair, here or later, in order."""
         if self._fuser is None:
             raise ConfigError("the fusion stage was not opened")
-        yield _finished(item, self._fuser.fuse(item.under, item.over, item.pair.reference.color))
+        self._under_way.append(item)
+        for planes in self._fuser.push(item.under, item.over, item.pair.reference.color):
+            yield _finished(self._under_way.popleft(), planes)
+
+    def flush(self) -> Iterable[FusedFrame]:
+        """The frames still under way."""
+        for planes in self._fuser.drain() if self._fuser is not None else []:
+            yield _finished(self._under_way.popleft(), planes)
 
     def close(self) -> None:
-        """Let go of the network."""
+        """Let go of the network, and of frames still under way."""
+        if self._fuser is not None:
+            self._fuser.close()
         self._fuser = None
+        self._under_way.clear()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Fusion on a GPU, everything that is to be known in one go."""

@@ -1,0 +1,1 @@
+"""Fusion on a GPU: copies and computation side by side, each on a stream of its own."""

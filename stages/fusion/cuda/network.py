@@ -1,0 +1,126 @@
+"""LCNDR in the operations that suit a GPU: what ``LCNDR`` computes, equal up to rounding.
+
+Under and over travel side by side as two channels, through torch's own kernels for channels that do not mix; constants
+lie on the device from the start, for a CUDA graph cannot take any from the host; what the network knows of its own
+weights is worked out once.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stages.fusion import pyramid
+from stages.fusion.lcndr import LCNDR, SHARED_FROM_LEVEL, EdgeRevision, shrink_to_side
+from stages.fusion.tiles import weigh_tiled
+
+_WHOLE_PIXELS = 1 << 22
+_STRIP_PIXELS = 1 << 20
+"""Above the first, CEM and SAM go through strips of the second: whole, 4K in full mode would take over 10 GB."""
+
+
+class DeviceNetwork(nn.Module):
+    """A network ready to be placed on a GPU; made on the CPU.
+
+    Args:
+        network: with its weights, of which this keeps a copy.
+        working_side: pixels of the longer side that CEM and SAM see; None for full resolution.
+        precision: what weights and pictures are held in.
+    """
+
+    def __init__(self, network: LCNDR, working_side: int | None, precision: torch.dtype) -> None:
+        super().__init__()
+        self.precision = precision
+        self.working_side = working_side
+        blend = network.blend
+        self._mix, self._trust, self._floor = (
+            values.detach().cpu().tolist()
+            for values in (torch.sigmoid(blend.mix), blend.trust, blend.noise_floor.exp())
+        )
+        self._parts = copy.deepcopy(network).cpu().eval().requires_grad_(False)
+        self._parts.to(precision)
+        for weight in self._parts.parameters():
+            if weight.dim() == 4:
+                weight.data = weight.data.to(memory_format=torch.channels_last)
+        taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
+        sobel = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]]) / 8
+        self.taps: Tensor
+        self.register_buffer("taps", torch.outer(taps, taps).to(precision).expand(2, 1, 4, 4).contiguous())
+        self.sobel: Tensor
+        self.register_buffer("sobel", torch.stack([sobel, sobel.T])[:, None].to(precision))
+
+    def forward(self, lumas: Tensor) -> Tensor:
+        """Fuse luma.
+
+        Args:
+            lumas: (1, 2, H, W) in [0, 1]: under, over.
+
+        Returns:
+            (1, 1, H, W); may leave [0, 1] a little at the sharpest edges.
+        """
+        return self.revise(self.blend(lumas, self.weigh(lumas)))
+
+    def weigh(self, lumas: Tensor) -> Tensor:
+        """CEM and SAM: logits (1, 2, h, w) of over against under, at the size they see."""
+        pictures = shrink_to_side(lumas, self.working_side).transpose(0, 1)
+        height, width = pictures.shape[-2:]
+        cem, sam = self._parts.cem, self._parts.sam
+        if height * width > _WHOLE_PIXELS:
+            return weigh_tiled(self._parts, pictures[:1], pictures[1:], rows=max(16, _STRIP_PIXELS // width))
+        shallow = cem.shallow(pictures)
+        mlp = cem.attention.mlp
+        # Not adaptive_max_pool2d as in LCNDR, which leaves a whole channel to one thread of a GPU.
+        gate = torch.sigmoid(mlp(shallow.mean(dim=(2, 3))) + mlp(shallow.amax(dim=(2, 3))))
+        logits: Tensor = sam((shallow * gate[:, :, None, None], cem.convolution(shallow)), pictures.flip(0))
+        return logits[1:] - logits[:1]
+
+    def blend(self, lumas: Tensor, logits: Tensor) -> Tensor:
+        """The coarse picture (1, 1, H, W): ``MultiScaleBlend``, level by level."""
+        sizes = pyramid.level_sizes(lumas.shape[-2], lumas.shape[-1])
+        blended = []
+        for level, size in enumerate(sizes):
+            bands, shared = lumas, min(level, SHARED_FROM_LEVEL - 1)
+            if size[0] < logits.shape[-2]:
+                logits = self._resized(logits, size)
+            # Fine and coarse are mixed before they are brought up: half as much to bring up.
+            logit = self._resized(torch.lerp(logits[:, 1:], logits[:, :1], self._mix[shared]), size)
+            if level < len(sizes) - 1:
+                lumas = self._reduced(lumas)
+                bands = bands - pyramid.expand(lumas, size)
+                contrast = F.avg_pool2d(bands.abs(), 3, stride=1, padding=1, count_include_pad=False)
+                contrast += self._floor[shared]
+                logit = logit.add(torch.log(contrast[:, 1:] / contrast[:, :1]), alpha=self._trust[shared])
+            blended.append(torch.lerp(bands[:, :1], bands[:, 1:], torch.sigmoid(logit)))
+        return pyramid.collapse(blended)
+
+    def revise(self, coarse: Tensor) -> Tensor:
+        """The ERM, where the network has one; (1, 1, H, W) -> the same."""
+        erm = self._parts.erm
+        if not isinstance(erm, EdgeRevision):
+            unchanged: Tensor = erm(coarse)
+            return unchanged
+        gradients = F.conv2d(F.pad(coarse, (1, 1, 1, 1), mode="replicate"), self.sobel)
+        magnitude = torch.sqrt(gradients.square().sum(dim=1, keepdim=True) + 1e-8)
+        edges = torch.sigmoid(erm.steepness * (magnitude - erm.threshold))
+        proposals = EdgeRevision.LIMIT * torch.tanh(erm.refine(torch.cat([coarse, edges], dim=1)))
+        residual = torch.lerp(proposals[:, 1:], proposals[:, :1], edges)
+        size = (coarse.shape[-2], coarse.shape[-1])
+        return coarse + residual - pyramid.expand(self._reduced(residual), size)
+
+    def _reduced(self, pictures: Tensor) -> Tensor:
+        """``pyramid.reduce`` of one or two channels that do not mix."""
+        channels, height, width = pictures.shape[1:]
+        padded = F.pad(pictures, (1, 1 + width % 2, 1, 1 + height % 2), mode="replicate")
+        return F.conv2d(padded, self.taps[:channels], stride=2, groups=channels)
+
+    def _resized(self, logits: Tensor, size: tuple[int, int]) -> Tensor:
+        """``lcndr.resize_logits``."""
+        height, width = logits.shape[-2:]
+        if (height, width) == size:
+            return logits
+        if (-(-height // 2), -(-width // 2)) == size:
+            return self._reduced(logits)
+        return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)

@@ -1,0 +1,76 @@
+"""What a CUDA graph asks of the program: everything happens on the device, from the first operation to the last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from stages.frame import BT709
+from stages.fusion.ablation import PARTS, switch_off
+from stages.fusion.cuda.network import DeviceNetwork
+from stages.fusion.cuda.program import Format, PairProgram
+from stages.fusion.lcndr import LCNDR, Widths
+
+WIDTHS = Widths(shallow=8, middle=8, deep=8, attention=8, revision=8)
+
+
+class DevicesSeen(TorchDispatchMode):
+    """Writes down where the tensors of every operation lie."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.elsewhere: list[str] = []
+        self.operations = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Sequence[Any], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        tensors = [leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, Tensor)]
+        self.operations += 1
+        # torch.tensor ends with this, wherever the tensor then lies.
+        if func is torch.ops.aten.detach_.default or any(tensor.device.type != "meta" for tensor in tensors):
+            self.elsewhere.append(str(func))
+        return result
+
+
+def operations_elsewhere(network: LCNDR, working_side: int | None, size: tuple[int, int]) -> list[str]:
+    """Operations that would touch the host if the meta device, which computes nothing, were a GPU."""
+    picture = Format(*size, 8, BT709)
+    program = PairProgram(DeviceNetwork(network, working_side, torch.float16).to("meta"), picture)
+    pair = torch.empty(2 * picture.codes, dtype=picture.dtype, device="meta")
+    fused = torch.empty(picture.codes, dtype=picture.dtype, device="meta")
+    seen = DevicesSeen()
+    with torch.inference_mode(), seen:
+        program(pair, fused)
+    assert seen.operations > 50
+    return seen.elsewhere
+
+
+@pytest.mark.parametrize("working_side", [None, 64])
+@pytest.mark.parametrize("size", [(96, 128), (67, 95)])
+def test_the_program_takes_nothing_from_the_host(working_side: int | None, size: tuple[int, int]) -> None:
+    assert operations_elsewhere(LCNDR(WIDTHS), working_side, size) == []
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_nor_does_one_with_a_part_switched_off(part: str) -> None:
+    assert operations_elsewhere(switch_off(LCNDR(WIDTHS), [part]), None, (96, 128)) == []
+
+
+def test_nor_does_one_that_works_in_strips() -> None:
+    assert operations_elsewhere(LCNDR(WIDTHS), None, (2160, 3840)) == []
+
+
+def test_the_check_sees_what_comes_from_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    def weigh(self: DeviceNetwork, lumas: Tensor) -> Tensor:
+        return torch.tensor([1.0, 2.0], device=lumas.device)[None, :, None, None].to(lumas.dtype)
+
+    monkeypatch.setattr(DeviceNetwork, "weigh", weigh)
+    assert operations_elsewhere(LCNDR(WIDTHS), None, (96, 128)) != []
