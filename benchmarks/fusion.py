@@ -1,10 +1,11 @@
 """How long the fusion stage takes beside OpenCV's MergeMertens, and beside the network run plainly.
 
-    python -m benchmarks.fusion [--model NAME | --widths 8,16,16,16,8] [--sizes 960x540 ...] [--threads 1 2] [--json]
+    python -m benchmarks.fusion [--model NAME | --widths 8,16,16,16,0] [--sizes 960x540 ...] [--threads 1 2] [--json]
 
-All run alternately in one process on pictures generated from noise. Columns: medians in milliseconds a frame;
-``ratio``, MergeMertens over lumabraid, of the medians; ``cpu``, the same ratio of processor time, which other programs
-disturb less; nanoseconds a pixel; peak memory of the process so far.
+All run alternately in one process on pictures generated from noise. Columns: ``ratio``, MergeMertens over lumabraid,
+of the medians; ``cpu``, the same ratio of processor time, which other programs disturb less; medians in milliseconds a
+frame: of both, of lumabraid's parts, which are CEM and SAM (``network``), blend and revision (``luma``) and ``chroma``,
+and lumabraid's processor time; nanoseconds a pixel; peak memory of the process so far.
 MergeMertens gets the BGR pictures it needs ready made, and its result stays the float picture it gives.
 """
 
@@ -22,9 +23,12 @@ import numpy as np
 import torch
 
 from stages.frame import BT709, Planes
-from stages.fusion.fuser import Fuser
+from stages.fusion.ablation import switch_off
+from stages.fusion.fast import compiled_engine
+from stages.fusion.fuser import STREAM_WORKING_SIDE, Fuser
 from stages.fusion.lcndr import LCNDR, Widths
 from stages.fusion.models import load_model
+from stages.fusion.strips import Strips
 
 SIZES = ("960x540", "1280x720", "1920x1080", "3840x2160")
 
@@ -60,6 +64,21 @@ def times(contenders: dict[str, Callable[[], object]], rounds: int) -> dict[str,
     }
 
 
+def parts(network: LCNDR, under: Planes, over: Planes) -> dict[str, Callable[[], object]]:
+    """The compiled engine's parts by name; none without it."""
+    engine = compiled_engine()
+    if isinstance(engine, str):
+        return {}
+    fusion = engine(network, (under.height, under.width), STREAM_WORKING_SIDE, Strips(torch.get_num_threads()))
+    coefficients = BT709.luma_coefficients(height=under.height)
+    logits = fusion.weigh(under.luma, over.luma, black=16, white=235)
+    return {
+        "network": lambda: fusion.weigh(under.luma, over.luma, black=16, white=235),
+        "luma": lambda: fusion.blend(under.luma, over.luma, logits, black=16, white=235, top=255),
+        "chroma": lambda: fusion.chroma(under, over, coefficients, black=16, white=235, chroma_span=224),
+    }
+
+
 def measure(network: LCNDR, size: str, threads: int, rounds: int, *, plain: bool) -> dict[str, float | str]:
     """One line of the table."""
     width, height = map(int, size.split("x"))
@@ -81,7 +100,8 @@ def measure(network: LCNDR, size: str, threads: int, rounds: int, *, plain: bool
     }
     if plain:
         contenders["plain"] = run_plainly
-    found = times(contenders, rounds)
+    with torch.inference_mode():
+        found = times(contenders | parts(network, under, over), rounds)
     line: dict[str, float | str] = {
         "size": size,
         "threads": threads,
@@ -89,6 +109,7 @@ def measure(network: LCNDR, size: str, threads: int, rounds: int, *, plain: bool
         "cpu": found["mertens"][1] / found["lumabraid"][1],
     }
     line |= {f"{name}_ms": wall for name, (wall, _) in found.items()}
+    line["cpu_ms"] = found["lumabraid"][1]
     line["ns_per_pixel"] = found["lumabraid"][0] * 1e6 / (width * height)
     line["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return line
@@ -97,7 +118,7 @@ def measure(network: LCNDR, size: str, threads: int, rounds: int, *, plain: bool
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="lcndr")
-    parser.add_argument("--widths", help="random weights: shallow,middle,deep,attention,revision")
+    parser.add_argument("--widths", help="random weights: shallow,middle,deep,attention,revision; 0 for no revision")
     parser.add_argument("--sizes", nargs="+", default=SIZES)
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--rounds", type=int, default=9)
@@ -105,7 +126,10 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     if arguments.widths:
-        network = LCNDR(Widths(*map(int, arguments.widths.split(",")))).eval().requires_grad_(False)
+        shallow, middle, deep, attention, revision = map(int, arguments.widths.split(","))
+        network = LCNDR(Widths(shallow, middle, deep, attention, max(revision, 1)))
+        network = network if revision else switch_off(network, ["erm"])
+        network.eval().requires_grad_(False)
     else:
         network = load_model(arguments.model)
     lines = [

@@ -85,11 +85,23 @@ def _resources() -> Iterator[Finding]:
 def _devices() -> Iterator[Finding]:
     import torch
 
+    from stages.fusion.fast import compiled_engine
+
     def tried(device: str) -> bool:
         return bool((torch.ones(8, 8, device=device) @ torch.ones(8, 8, device=device)).sum().item() == 512)
 
     cores = f"{torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
     yield Finding("devices", "cpu", tried("cpu"), cores)
+    engine = compiled_engine()
+    if isinstance(engine, str):
+        yield Finding("devices", "cpu fusion", False, f"runs plainly in torch, several times slower: {engine}")
+    else:
+        yield Finding(
+            "devices",
+            "cpu fusion",
+            True,
+            f"in kernels that numba {import_module('numba').__version__} compiles for this CPU",
+        )
     if torch.version.cuda is None:
         yield Finding("devices", "cuda", False, "this torch was built without CUDA")
     elif not torch.cuda.is_available():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,13 @@ from stages.fusion.chroma import fuse_chroma
 from stages.fusion.codes import CodeValues
 from stages.fusion.cuda.fuser import CudaFuser
 from stages.fusion.cuda.streams import CudaQueue
-from stages.fusion.fast import SMALLEST_SIDE, FastFusion
+from stages.fusion.fast import SMALLEST_SIDE, compiled_engine
 from stages.fusion.lcndr import LCNDR
 from stages.fusion.strips import Strips
 from stages.fusion.tiles import fuse_tiled, strip_rows
+
+if TYPE_CHECKING:
+    from stages.fusion.compiled.engine import CompiledFusion
 
 Mode = Literal["full", "stream"]
 DeviceName = Literal["auto", "cpu", "cuda"]
@@ -44,6 +47,9 @@ class Engine(Protocol):
 
     def push(self, under: Planes, over: Planes, color: ColorTags) -> list[Planes]:
         """Take a pair; what is finished of this and earlier ones, oldest first."""
+
+    def prepare(self, width: int, height: int, bit_depth: int) -> None:
+        """Do now what the first picture of this size would wait for."""
 
     def drain(self) -> list[Planes]:
         """Finish what is under way, oldest first."""
@@ -94,6 +100,10 @@ class Fuser:
         """
         return self._engine.push(under, over, color)
 
+    def prepare(self, width: int, height: int, bit_depth: int) -> None:
+        """Do now what the first picture of this size would wait for, the compiling above all."""
+        self._engine.prepare(width, height, bit_depth)
+
     def drain(self) -> list[Planes]:
         """Wait for the pictures still under way, in the order their pairs came.
 
@@ -123,7 +133,7 @@ class CpuFuser:
                 weight.data = weight.data.to(memory_format=torch.channels_last)
         self._working_side = working_side
         self._strips = None if working_side is None else Strips(torch.get_num_threads())
-        self._fast: FastFusion | None = None
+        self._fast: CompiledFusion | None = None
 
     def push(self, under: Planes, over: Planes, color: ColorTags) -> list[Planes]:
         """The pair's fused picture."""
@@ -134,6 +144,14 @@ class CpuFuser:
             raise DeviceError(
                 f"cpu ran out of memory fusing {under.width}x{under.height}: use --mode stream"
             ) from error
+
+    def prepare(self, width: int, height: int, bit_depth: int) -> None:
+        """Let the compiled engine fuse a picture; the plain network has nothing to prepare."""
+        if self._fast_for((height, width)) is not None:
+            luma = torch.zeros(height, width)
+            chroma = torch.zeros(2, -(-height // 2), -(-width // 2))
+            black = Planes(_rounded(luma, bit_depth), _rounded(chroma, bit_depth), bit_depth)
+            self.push(black, black, ColorTags())
 
     def drain(self) -> list[Planes]:
         """Nothing is ever under way."""
@@ -169,13 +187,14 @@ class CpuFuser:
             under.bit_depth,
         )
 
-    def _fast_for(self, size: tuple[int, int]) -> FastFusion | None:
+    def _fast_for(self, size: tuple[int, int]) -> CompiledFusion | None:
         """The faster engine for pictures of one size, kept until another size comes; None where it does not serve."""
-        if self._strips is None or min(size) < SMALLEST_SIDE:
+        engine = compiled_engine()
+        if self._strips is None or min(size) < SMALLEST_SIDE or isinstance(engine, str):
             return None
         if self._fast is None or self._fast.size != size:
             self._fast = None
-            self._fast = FastFusion(self._network, size, STREAM_WORKING_SIDE, self._strips)
+            self._fast = engine(self._network, size, STREAM_WORKING_SIDE, self._strips)
         return self._fast
 
 

@@ -55,6 +55,7 @@ class LcndrFusion(Stage[AlignedPair, FusedFrame]):
         config = self._config
         device = choose_device(config.device)
         self._fuser = Fuser(load_model(config.model), config.mode, device, frames_in_flight=config.frames_in_flight)
+        self._fuser.prepare(info.width, info.height, info.bit_depth)
         return info
 
     def process(self, item: AlignedPair) -> Iterable[FusedFrame]:

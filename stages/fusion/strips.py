@@ -12,6 +12,8 @@ PIXELS = 1 << 17
 """Of a strip. Measured: below, the overhead of each operation shows; above, threads share the work unevenly."""
 _FEWEST_ROWS = 16
 """Strips recompute the rows around them; of very wide pictures they are taller than the cache would like."""
+_ALONE_PIXELS = PIXELS // 8
+"""Of a picture that is not worth waking a thread."""
 
 Work = Callable[[int, int], None]
 """Does rows ``[first, last)``; ``first`` is even, and so is ``last`` but at the picture's end."""
@@ -38,6 +40,9 @@ class Strips:
 
     def run(self, height: int, width: int, work: Work) -> None:
         """Call ``work`` for every strip of a picture of ``height`` x ``width`` and wait for all."""
+        if height * width <= _ALONE_PIXELS:
+            work(0, height)
+            return
         rows = max(_FEWEST_ROWS, PIXELS // width & ~1)
         # An even share for each thread: a last strip alone would leave the others waiting.
         rounds = -(-height // (rows * self.threads))
@@ -54,7 +59,8 @@ class Strips:
                 work(index)
 
         numbers = range(count)
-        for _ in map(in_inference_mode, numbers) if self._pool is None else self._pool.map(in_inference_mode, numbers):
+        pool = None if count == 1 else self._pool
+        for _ in map(in_inference_mode, numbers) if pool is None else pool.map(in_inference_mode, numbers):
             pass
 
 

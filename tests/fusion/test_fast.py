@@ -1,5 +1,7 @@
-"""The fast engine against the network itself."""
+"""The compiled engine against the network itself."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -8,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from stages.frame import BT709, ColorRange, ColorTags, Planes
-from stages.fusion.ablation import switch_off
+from stages.fusion.ablation import PARTS, switch_off
 from stages.fusion.chroma import fuse_chroma
 from stages.fusion.fuser import STREAM_WORKING_SIDE, Fuser
 from stages.fusion.lcndr import LCNDR, Widths
@@ -26,10 +28,10 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def network(revision: int = 8) -> LCNDR:
+def network(revision: int = 8, widths: tuple[int, int, int, int] = (8, 8, 8, 8)) -> LCNDR:
     """Random weights, with a revision that shows."""
     torch.manual_seed(revision)
-    made = LCNDR(Widths(shallow=8, middle=8, deep=8, attention=8, revision=revision)).eval().requires_grad_(False)
+    made = LCNDR(Widths(*widths, revision=revision)).eval().requires_grad_(False)
     for name, deviation in (("erm.refine.4.weight", 0.1), ("sam.weigh.2.weight", 0.5)):
         torch.nn.init.normal_(made.get_parameter(name), std=deviation)
     return made
@@ -66,8 +68,8 @@ def reference(made: LCNDR, under: Planes, over: Planes, color: ColorTags) -> tup
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("size", [(64, 64), (67, 95), (66, 131), (301, 260), (9, 700)])
-@pytest.mark.parametrize(("bit_depth", "color"), [(8, BT709), (10, FULL)])
+@pytest.mark.parametrize("size", [(64, 64), (67, 95), (66, 131), (301, 260), (9, 700), (280, 31)])
+@pytest.mark.parametrize(("bit_depth", "color"), [(8, BT709), (10, BT709), (8, FULL), (10, FULL)])
 def test_any_picture_is_the_networks_own(threads: int, size: tuple[int, int], bit_depth: int, color: ColorTags) -> None:
     made = network()
     under, over = (planes(each, bit_depth=bit_depth, seed=seed) for seed, each in enumerate(pair(*size)))
@@ -89,10 +91,19 @@ def test_any_width_of_the_revision_serves(revision: int) -> None:
     assert np.abs(fused.luma - luma.numpy()).max() < 1
 
 
-@pytest.mark.parametrize("size", [(97, 131), (64, 80)])
-def test_a_network_may_have_no_revision(size: tuple[int, int]) -> None:
-    made = switch_off(network(), ["erm"])
-    under, over = (planes(each, bit_depth=8, seed=0) for each in pair(*size))
+@pytest.mark.parametrize("widths", [(4, 4, 4, 4), (6, 10, 7, 5), (13, 1, 2, 3), (32, 64, 96, 32)])
+def test_any_width_of_the_other_modules_serves(widths: tuple[int, int, int, int]) -> None:
+    made = network(widths=widths)
+    under, over = (planes(each, bit_depth=8, seed=0) for each in pair(97, 131))
+    luma, _ = reference(made, under, over, FULL)
+    fused = Fuser(made, "stream", torch.device("cpu")).fuse(under, over, FULL)
+    assert np.abs(fused.luma - luma.numpy()).max() < 1
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_network_may_lack_parts(part: str) -> None:
+    made = switch_off(network(), [part])
+    under, over = (planes(each, bit_depth=8, seed=0) for each in pair(97, 131))
     luma, _ = reference(made, under, over, FULL)
     fused = Fuser(made, "stream", torch.device("cpu")).fuse(under, over, FULL)
     assert np.abs(fused.luma - luma.numpy()).max() < 1
@@ -115,3 +126,46 @@ def test_a_fused_picture_is_not_touched_by_the_next() -> None:
     before = fused.luma.copy()
     fuser.fuse(over, under, BT709)
     assert (fused.luma == before).all()
+
+
+def test_planes_may_be_read_only_or_lie_in_a_larger_picture() -> None:
+    fuser = Fuser(network(), "stream", torch.device("cpu"))
+    under, over = (planes(each, bit_depth=8, seed=0) for each in pair(64, 80))
+    expected = fuser.fuse(under, over, BT709)
+    locked = Planes(under.luma.copy(), under.chroma.copy())
+    locked.luma.flags.writeable = locked.chroma.flags.writeable = False
+    wide = np.zeros((64, 100), np.uint8)
+    wide[:, :80] = over.luma
+    fused = fuser.fuse(locked, Planes(wide[:, :80], over.chroma), BT709)
+    assert (fused.luma == expected.luma).all()
+    assert (fused.chroma == expected.chroma).all()
+
+
+WITHOUT_NUMBA = """
+import sys
+sys.modules.update(numba=None, llvmlite=None)
+import numpy as np
+import torch
+from stages.frame import BT709, Planes
+from stages.fusion.fast import compiled_engine
+from stages.fusion.fuser import Fuser
+from stages.fusion.lcndr import LCNDR, Widths
+assert isinstance(compiled_engine(), str)
+torch.manual_seed(0)
+network = LCNDR(Widths(4, 4, 4, 4, 4)).eval().requires_grad_(False)
+luma = np.arange(64 * 64, dtype=np.uint8).reshape(64, 64) // 2
+pair = [Planes(luma + shift, np.full((2, 32, 32), 128, np.uint8)) for shift in (16, 60)]
+sys.stdout.buffer.write(Fuser(network, "stream", torch.device("cpu")).fuse(*pair, BT709).luma.tobytes())
+"""
+
+
+def test_without_numba_the_plain_network_gives_the_same_picture() -> None:
+    result = subprocess.run([sys.executable, "-c", WITHOUT_NUMBA], capture_output=True, check=False)
+    assert result.returncode == 0, result.stderr.decode()
+    torch.manual_seed(0)
+    made = LCNDR(Widths(4, 4, 4, 4, 4)).eval().requires_grad_(False)
+    luma = np.arange(64 * 64, dtype=np.uint8).reshape(64, 64) // 2
+    under, over = (Planes(luma + np.uint8(shift), np.full((2, 32, 32), 128, np.uint8)) for shift in (16, 60))
+    fused = Fuser(made, "stream", torch.device("cpu")).fuse(under, over, BT709)
+    plain = np.frombuffer(result.stdout, np.uint8).reshape(64, 64)
+    assert np.abs(fused.luma.astype(int) - plain.astype(int)).max() <= 1

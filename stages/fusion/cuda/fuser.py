@@ -88,6 +88,9 @@ class CudaFuser:
             self._ring.start()
             return finished + self._finish(leave=self._frames_in_flight - 1)
 
+    def prepare(self, width: int, height: int, bit_depth: int) -> None:
+        """Nothing: formats follow each other, and each is prepared by its first pictures."""
+
     def drain(self) -> list[Planes]:
         """Finish what is under way, oldest first.
 

@@ -1,0 +1,176 @@
+"""``MultiScaleBlend`` row by row: each level of the pyramids is read and written once.
+
+Luma stays in code values; only the noise floor knows how many of them make the full range. The local mean's division
+by its count cancels between over and under, so sums serve.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stages.fusion.compiled.kernel import kernel, log2, part, sigmoid
+from stages.fusion.compiled.rows import Floats, Source, expand_row, join_codes, join_floats, split_row
+
+WINDOW_PIXELS = 9
+"""Of the local mean."""
+
+
+@part
+def band_row(source: Source, coarse: Floats, y: int, low: np.float32, high: np.float32, band: Floats) -> None:
+    """Row ``y`` of the Laplacian band between a picture and the next level.
+
+    Args:
+        source: (H, W), clipped to ``low`` ... ``high``.
+        coarse: (ceil(H/2), ceil(W/2)).
+        y: row.
+        low: code value.
+        high: code value.
+        band: (3, ceil(W/2) + 2): even columns, odd columns, and room for a row. Its border stays as it is.
+    """
+    even, odd, expanded = band[0], band[1], band[2]
+    expand_row(coarse, y, expanded)
+    split_row(source[y], low, high, even, odd)
+    count = coarse.shape[1]
+    for j in range(1, count + 1):
+        even[j] -= np.float32(0.75) * expanded[j] + np.float32(0.25) * expanded[j - 1]
+    for j in range(1, count + 1):
+        odd[j] -= np.float32(0.75) * expanded[j] + np.float32(0.25) * expanded[j + 1]
+    if source.shape[1] % 2:
+        odd[count] = np.float32(0)
+
+
+@part
+def _sum_local_contrast(band: Floats, width: int, even_sums: Floats, odd_sums: Floats) -> None:
+    """The band's magnitude summed over three columns; at the picture's edge, where there are two, made up to three.
+
+    Args:
+        band: as ``band_row`` gives it, zero beyond the picture.
+        width: of the picture.
+        even_sums: filled for the even columns.
+        odd_sums: for the odd ones.
+    """
+    even, odd = band[0], band[1]
+    count = even.size - 2
+    for j in range(1, count + 1):
+        pair = abs(even[j]) + abs(odd[j])
+        even_sums[j] = pair + abs(odd[j - 1])
+        odd_sums[j] = pair + abs(even[j + 1])
+    even_sums[1] *= np.float32(1.5)
+    if width % 2:
+        even_sums[count] *= np.float32(1.5)
+    else:
+        odd_sums[count] *= np.float32(1.5)
+
+
+@part
+def _compare(above: Floats, here: Floats, below: Floats, factor: np.float32, floor: np.float32, ratio: Floats) -> None:
+    """Over's local contrast by under's. Each (2, w) holds sums over columns, of under and over; ``ratio`` is (w,)."""
+    under_above, under, under_below = above[0], here[0], below[0]
+    over_above, over, over_below = above[1], here[1], below[1]
+    for j in range(ratio.size):
+        contrast = (over_above[j] + over[j] + over_below[j]) * factor + floor
+        ratio[j] = contrast / ((under_above[j] + under[j] + under_below[j]) * factor + floor)
+
+
+@part
+def _weigh(ratio: Floats, above: Floats, below: Floats, share: np.float32, trust: np.float32) -> None:
+    """Turn the contrasts' ratio into over's weight, given the logits of the rows of the map around this one."""
+    for j in range(above.size):
+        logit = above[j] + share * (below[j] - above[j])
+        ratio[j + 1] = sigmoid(np.float32(logit + trust * log2(ratio[j + 1])))
+
+
+@part
+def _mix(under: Floats, over: Floats, weight: Floats, coarse: Floats, side: int, fused: Floats) -> None:
+    """The weighted band on top of the fused level below; ``side`` is -1 for even columns and 1 for odd ones."""
+    for j in range(1, fused.size - 1):
+        band = under[j] + weight[j] * (over[j] - under[j])
+        fused[j] = band + np.float32(0.75) * coarse[j] + np.float32(0.25) * coarse[j + side]
+
+
+@part
+def _fuse_row(
+    y: int,
+    bands: Floats,
+    sums: Floats,
+    logits: Floats,
+    coarse: Floats,
+    height: int,
+    floor: np.float32,
+    trust: np.float32,
+    fused: Floats,
+    room: Floats,
+) -> None:
+    """Row ``y`` of the fused level, even and odd columns; the bands and sums of its neighbours lie at index mod 3."""
+    here, above, below = y % 3, (y + 2) % 3, (y + 1) % 3
+    count = logits.shape[0]
+    factor = np.float32(1.5) if y in (0, height - 1) else np.float32(1)
+    position = (np.float32(y) + np.float32(0.5)) * np.float32(count) / np.float32(height) - np.float32(0.5)
+    position = min(max(position, np.float32(0)), np.float32(count - 1))
+    row = int(position)
+    expand_row(coarse, y, room[0])
+    for phase in range(2):
+        weight = room[1]
+        _compare(sums[above, phase], sums[here, phase], sums[below, phase], factor, floor, weight)
+        share = np.float32(position - np.float32(row))
+        _weigh(weight, logits[row, phase], logits[min(row + 1, count - 1), phase], share, trust)
+        _mix(bands[here, 0, phase], bands[here, 1, phase], weight, room[0], 2 * phase - 1, fused[phase])
+
+
+@part
+def _next_rows(
+    y: int, under: Source, over: Source, coarse: Floats, low: np.float32, high: np.float32, bands: Floats, sums: Floats
+) -> None:
+    """Bands and sums of row ``y``; zero beyond the picture."""
+    here = y % 3
+    if y < 0 or y >= under.shape[0]:
+        sums[here] = 0
+        return
+    band_row(under, coarse[0], y, low, high, bands[here, 0])
+    band_row(over, coarse[1], y, low, high, bands[here, 1])
+    for exposure in range(2):
+        _sum_local_contrast(bands[here, exposure], under.shape[1], sums[here, 0, exposure], sums[here, 1, exposure])
+
+
+@kernel
+def blend_rows(
+    under: Source,
+    over: Source,
+    coarse: Floats,
+    logits: Floats,
+    fused: Source,
+    first: int,
+    last: int,
+    low: np.float32,
+    high: np.float32,
+    floor: np.float32,
+    trust: np.float32,
+    top: np.float32 | None,
+) -> None:
+    """Rows ``[first, last)`` of a level of the fused pyramid, collapsed this far.
+
+    Args:
+        under: (H, W), level of the Gaussian pyramid.
+        over: the same.
+        coarse: (3, ceil(H/2), ceil(W/2)), the next level of under, over and the fused picture.
+        logits: (h, 2, ceil(W/2)), over minus under, times log2(e): rows of the map, even columns, odd columns.
+        fused: (H, W).
+        first: row.
+        last: the row after the last.
+        low: code value of black; darker ones count as this.
+        high: code value of white; brighter ones count as this.
+        floor: the noise floor times ``WINDOW_PIXELS``, in code values.
+        trust: how much local contrast counts.
+        top: the largest code value, to which ``fused`` is rounded; None for a fused level of floats.
+    """
+    width = coarse.shape[2] + 2
+    bands, sums = np.zeros((3, 2, 3, width), np.float32), np.zeros((3, 2, 2, width), np.float32)
+    halves, room = np.zeros((2, width), np.float32), np.ones((2, width), np.float32)
+    for y in range(first - 1, last + 1):
+        _next_rows(y, under, over, coarse, low, high, bands, sums)
+        if y > first:
+            _fuse_row(y - 1, bands, sums, logits, coarse[2], under.shape[0], floor, trust, halves, room)
+            if top is None:
+                join_floats(halves[0], halves[1], fused[y - 1])
+            else:
+                join_codes(halves[0], halves[1], fused[y - 1], top)

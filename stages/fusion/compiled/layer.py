@@ -1,0 +1,47 @@
+"""A layer's parameters as ``convolve`` takes them."""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor, nn
+
+from stages.fusion.compiled.convolution import convolve, filled_channels, packed
+from stages.fusion.compiled.rows import Floats
+
+
+class Layer:
+    """A convolution and its rectifier.
+
+    Args:
+        convolution: its parameters are read once.
+        activation: what follows it, if anything does.
+        weight: in place of the convolution's own.
+    """
+
+    def __init__(
+        self, convolution: nn.Module, activation: nn.Module | None = None, weight: Floats | None = None
+    ) -> None:
+        assert isinstance(convolution, nn.Conv2d)
+        self.weight = packed(as_array(convolution.weight) if weight is None else weight)
+        self.biases = np.zeros(filled_channels(convolution.out_channels), np.float32)
+        if convolution.bias is not None:
+            self.biases[: convolution.out_channels] = as_array(convolution.bias)
+        assert activation is None or isinstance(activation, nn.PReLU)
+        self.slope = np.float32(1 if activation is None else activation.weight.item())
+
+    @property
+    def parameters(self) -> tuple[Floats, Floats, np.float32]:
+        """Weights, biases and slope."""
+        return self.weight, self.biases, self.slope
+
+    def run(
+        self, source: Floats, target: Floats, first: int, last: int, width: int, *, weight: Floats | None = None
+    ) -> None:
+        """As ``convolve``, with the layer's weight or another."""
+        convolve(source, self.weight if weight is None else weight, self.biases, self.slope, target, first, last, width)
+
+
+def as_array(parameter: Tensor) -> Floats:
+    """A parameter's values."""
+    array: Floats = np.ascontiguousarray(parameter.detach().numpy(), np.float32)
+    return array

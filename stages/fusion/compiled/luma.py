@@ -1,0 +1,146 @@
+"""``MultiScaleBlend`` for pictures of one size, its pyramids kept from frame to frame."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from stages.frame import PixelArray
+from stages.fusion import pyramid
+from stages.fusion.compiled.blend import WINDOW_PIXELS, blend_rows
+from stages.fusion.compiled.resampling import resize_planes, spread_phases
+from stages.fusion.compiled.rows import Floats, Source, reduce_rows
+from stages.fusion.lcndr import SHARED_FROM_LEVEL, MultiScaleBlend
+from stages.fusion.strips import Strips
+
+_LOG2_E = np.float32(math.log2(math.e))
+_BEYOND = np.float32(1e30)
+"""Any logit."""
+
+
+class CompiledBlend:
+    """A blend.
+
+    Args:
+        blend: its parameters are read once.
+        size: (height, width), both at least 2 * ``pyramid.SMALLEST_SIDE``.
+        small: (height, width) of the logits.
+        strips: threads to work on.
+    """
+
+    def __init__(self, blend: MultiScaleBlend, size: tuple[int, int], small: tuple[int, int], strips: Strips) -> None:
+        self._strips = strips
+        self._sizes = pyramid.level_sizes(*size)
+        self._mix: list[float] = torch.sigmoid(blend.mix).tolist()
+        self._trust = blend.trust.numpy().astype(np.float32)
+        self._noise_floor: list[float] = blend.noise_floor.exp().tolist()
+        self._coarser = [np.empty((3, *level), np.float32) for level in self._sizes[1:]]
+        """Under, over and fused."""
+        self._logits = [
+            np.empty((min(height, small[0]), 2, (width + 1) // 2), np.float32) for height, width in self._sizes[:-1]
+        ]
+
+    def run(
+        self,
+        under: PixelArray,
+        over: PixelArray,
+        logits: Floats,
+        fused: PixelArray | Floats,
+        coding: tuple[float, float, int],
+    ) -> None:
+        """Blend two luma pictures.
+
+        Args:
+            under: (H, W) code values.
+            over: the same.
+            logits: (2, h, w), as for ``MultiScaleBlend``.
+            fused: (H, W), filled; code values are rounded.
+            coding: code values of black and white, beyond which the pictures are clipped, and the largest there is.
+        """
+        low, high = np.float32(coding[0]), np.float32(coding[1])
+        top = np.float32(coding[2])
+        pair: tuple[Source, Source] = (under, over)
+        for level in self._coarser:
+            self._reduce(pair, level, low, high)
+            pair = (level[0], level[1])
+        maps = logit_maps(logits, self._sizes, self._mix)
+        base = self._coarser[-1]
+        last = np.empty((1, *self._sizes[-1]), np.float32)
+        resize_planes(maps[-1][None], last, 0, self._sizes[-1][1])
+        base[2] = base[0] + (base[1] - base[0]) / (1 + np.exp(-last[0]))
+        for index in range(len(self._sizes) - 2, -1, -1):
+            self._spread(index, maps[index])
+            if index:
+                level = self._coarser[index - 1]
+                self._blend(index, (level[0], level[1], level[2]), low, high, None)
+            else:
+                self._blend(index, (under, over, fused), low, high, None if fused.dtype == np.float32 else top)
+
+    def _reduce(self, pair: tuple[Source, Source], level: Floats, low: np.float32, high: np.float32) -> None:
+        """Under and over of the next level."""
+
+        def work(first: int, last: int) -> None:
+            for picture, reduced in zip(pair, level[:2], strict=True):
+                reduce_rows(picture, reduced, first, last, low, high)
+
+        self._strips.run(level.shape[1], 4 * level.shape[2], work)
+
+    def _spread(self, index: int, logits: Floats) -> None:
+        """Bring a level's logits to its width."""
+        target, width = self._logits[index], self._sizes[index][1]
+
+        def work(first: int, last: int) -> None:
+            spread_phases(logits, target, width, first, last, _LOG2_E)
+
+        self._strips.run(target.shape[0], 4 * width, work)
+
+    def _blend(
+        self,
+        index: int,
+        pictures: tuple[Source, Source, Source],
+        low: np.float32,
+        high: np.float32,
+        top: np.float32 | None,
+    ) -> None:
+        """The fused picture of a level, the third, from those of under and over and from the level below."""
+        shared = min(index, SHARED_FROM_LEVEL - 1)
+        floor = np.float32(self._noise_floor[shared] * float(high - low) * WINDOW_PIXELS)
+        trust, coarser, logits = self._trust[shared], self._coarser[index], self._logits[index]
+        under, over, fused = pictures
+
+        def work(first: int, last: int) -> None:
+            blend_rows(under, over, coarser, logits, fused, first, last, low, high, floor, trust, top)
+
+        self._strips.run(*self._sizes[index], work)
+
+
+def logit_maps(logits: Floats, sizes: list[tuple[int, int]], mix: list[float]) -> list[Floats]:
+    """The logit of every level as far as the network tells, (h, w), at most as large as the level.
+
+    Args:
+        logits: (2, h, w), as for ``MultiScaleBlend``.
+        sizes: of the levels.
+        mix: share of the fine logits by level.
+    """
+    maps = []
+    for index, size in enumerate(sizes):
+        if size[0] <= logits.shape[1]:
+            logits = _resized(logits, size)
+        share = np.float32(mix[min(index, SHARED_FROM_LEVEL - 1)])
+        maps.append(logits[1] + share * (logits[0] - logits[1]))
+    return maps
+
+
+def _resized(logits: Floats, size: tuple[int, int]) -> Floats:
+    """``resize_logits``."""
+    if logits.shape[1:] == size:
+        return logits
+    resized = np.empty((2, *size), np.float32)
+    if (-(-logits.shape[1] // 2), -(-logits.shape[2] // 2)) == size:
+        for plane, reduced in zip(logits, resized, strict=True):
+            reduce_rows(plane, reduced, 0, size[0], -_BEYOND, _BEYOND)
+    else:
+        resize_planes(logits, resized, 0, size[1])
+    return resized
