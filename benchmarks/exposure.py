@@ -1,16 +1,17 @@
 """Exposure control and pairing against the simulated camera, whose every exposure is known.
 
-    python -m benchmarks.exposure MAP.hdr [MAP.hdr ...] [--seeds 101 102] [--delays 0 1 2 3 4 5 6]
+    python -m benchmarks.exposure MAP.hdr [MAP.hdr ...] [--seeds 101 102] [--delays 0 1 2 3 4 5 6] [--still]
 
 For each delay of the camera's control, with and without lost frames and flickering lamps, the camera films 12 s in
-which the light is switched by six stops and back. Pairing sees pictures alone, or with --told what the source found out
-of their exposures. Columns:
+which the light is switched by six stops and back. The camera tells no exposure; pairing is told what the source that
+drives it found out by itself, as in a live run, or with --pictures-alone nothing. Columns:
 
   right    share of frames paired with a frame that truly is of the other exposure, in the right roles, and no farther
            away than the nearest such frame in the same light
   (rest)   the same without the first second after each switch, in which pictures may be black or white altogether
   resync   most wrong frames in a row from a lost frame on
-  settle   seconds from the switch until both exposures stay within half a stop of where they come to rest: mean, worst
+  settle   seconds from the switch until both exposures stay within half a stop of where they come to rest: mean, worst;
+           a window or a lamp that comes into view moves them as well: --still to know what the switch alone does
   over     farthest that an exposure went beyond where it came to rest, in stops
   hunt     largest standard deviation of an exposure in the last 1.5 s before a switch or the end, in stops
 """
@@ -69,7 +70,7 @@ class Witness:
         """The next frame that is not lost."""
         while True:
             frame = self._camera.read()
-            if frame.pts >= self._instants or frame.exposure is None:
+            if frame is None or frame.pts >= self._instants or frame.exposure is None:
                 return None
             self.stops.append(math.log2(frame.exposure.time_us * frame.exposure.gain))
             self.lost.append(bool(self._rng.random() < self._loss))
@@ -118,7 +119,7 @@ class Score:
 HEADER = "frames    right    (rest) resync settle worst  over  hunt"
 
 
-def film(config: SimulatedConfig, exposure: ExposureConfig, *, told: bool = False, trace: bool = False) -> Score:
+def film(config: SimulatedConfig, exposure: ExposureConfig, *, told: bool = True, trace: bool = False) -> Score:
     """One film through exposure control and pairing."""
     witness = Witness(config)
     source = BracketedSource(witness, exposure)
@@ -198,7 +199,8 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=320)
     parser.add_argument("--height", type=int, default=180)
     parser.add_argument("--mains-steps", action="store_true", help="exposures in whole flashes of the lamps")
-    parser.add_argument("--told", action="store_true", help="pairing is told the exposures as the source found them")
+    parser.add_argument("--still", action="store_true", help="nothing moves, neither the camera nor anything before it")
+    parser.add_argument("--pictures-alone", action="store_true", help="pairing is not told what the source found out")
     parser.add_argument("--trace", action="store_true", help="every frame of every film")
     arguments = parser.parse_args()
     exposure = ExposureConfig(mains_hz=50 if arguments.mains_steps else None)
@@ -214,13 +216,15 @@ def main() -> None:
                 frame_rate=_RATE,
                 seconds=_SECONDS,
                 seed=seed,
-                pan_deg_per_s=1.0,
+                pan_deg_per_s=0.0 if arguments.still else 1.0,
+                shake_deg=0.0 if arguments.still else 0.15,
+                objects=0 if arguments.still else 1,
                 control_delay_frames=delay,
                 dropped_frames=loss,
                 flicker_depth=flicker,
                 light_switches=((_SWITCHES_S[0], sign * _STOPS), (_SWITCHES_S[1], -sign * _STOPS)),
             )
-            score.add(film(config, exposure, told=arguments.told, trace=arguments.trace))
+            score.add(film(config, exposure, told=not arguments.pictures_alone, trace=arguments.trace))
         print(f"{delay:5d} {loss:4.2f} {flicker:7.1f} {sign * _STOPS:+6.0f} {score}", flush=True)
         total.add(score)
     print(f"all                       {total}")

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from stages.capture.bracketed import BracketedSource
 from stages.capture.camera import CameraCapabilities
 from stages.capture.foreground import scatter
+from stages.capture.pacing import Pace
 from stages.capture.panorama import Panorama
 from stages.capture.scene import Flow, Scene
 from stages.capture.sensor import MIDDLE_GREY, middle_exposure
@@ -64,7 +65,7 @@ class SimulatedCamera:
         self._current = self.bracket[1]
         self._commands: deque[tuple[int, Exposure]] = deque()
         self._instant = 0
-        self._started_s = 0.0
+        self._pace = Pace()
 
     @property
     def capabilities(self) -> CameraCapabilities:
@@ -101,7 +102,6 @@ class SimulatedCamera:
         self._current = Exposure(math.sqrt(under.time_us * over.time_us))
         self._commands.clear()
         self._instant = 0
-        self._started_s = time.monotonic()
         return StreamInfo(
             width=config.width,
             height=config.height,
@@ -119,14 +119,14 @@ class SimulatedCamera:
             self._commands.append((self._instant + self._config.control_delay_frames, accepted))
         return accepted
 
-    def read(self) -> Frame:
-        """The next frame; the camera films without end."""
+    def read(self) -> Frame | None:
+        """The next frame; the camera films without end, and gives None once interrupted in ``realtime``."""
         config, instant = self._config, self._instant
         self._instant += 1
         while self._commands and self._commands[0][0] <= instant:
             self._current = self._commands.popleft()[1]
-        if config.realtime:
-            time.sleep(max(0.0, self._started_s + instant / config.rate - time.monotonic()))
+        if config.realtime and not self._pace.wait_for(self._time_s(instant)):
+            return None
         picture = self.picture(instant, self._current, noisy=True)
         return Frame(
             index=instant,
@@ -138,6 +138,10 @@ class SimulatedCamera:
             color=BT709,
             exposure=self._current if config.metadata else None,
         )
+
+    def interrupt(self) -> None:
+        """Wait for no frame's time any more; from any thread."""
+        self._pace.stop()
 
     def close(self) -> None:
         """Let go of the map."""
@@ -220,16 +224,22 @@ class SimulatedSource(Source):
         count = self._config.frame_count
         while count is None or self._filmed < count:
             frame = self._film()
+            if frame is None:
+                return None
             if not _is_lost(self._config, frame.pts):
                 self._delivered += 1
                 return dataclasses.replace(frame, index=self._delivered - 1)
         return None
 
+    def interrupt(self) -> None:
+        """Wait for no frame's time any more."""
+        self.camera.interrupt()
+
     def close(self) -> None:
         """Let go of the camera."""
         self.camera.close()
 
-    def _film(self) -> Frame:
+    def _film(self) -> Frame | None:
         """Command the exposure for the frame that will show it, then read the next one."""
         commanded = self._filmed + self._config.control_delay_frames
         under, over = self.camera.bracket
@@ -255,10 +265,10 @@ class _Link:
         return self._camera.capabilities
 
     def read(self) -> Frame | None:
-        """The next frame that arrives; None when all were filmed."""
+        """The next frame that arrives; None when all were filmed, or interrupted."""
         while True:
             frame = self._camera.read()
-            if self._config.frame_count is not None and frame.pts >= self._config.frame_count:
+            if frame is None or (self._config.frame_count is not None and frame.pts >= self._config.frame_count):
                 return None
             if not _is_lost(self._config, frame.pts):
                 return frame

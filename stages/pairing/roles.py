@@ -2,8 +2,9 @@
 
 From one frame to the next brightness goes up by the ratio (under to over), down by it, or stays (a frame was lost, or
 the camera was late). The likeliest history is kept for either role of the latest frame (Viterbi's algorithm), so that a
-frame that switched light made look like the other exposure is put right by the frames after it. Costs are negative
-logarithms of likelihoods.
+frame that switched light made look like the other exposure is put right by the frames after it. Where the camera tells
+the exposure, no light confuses it: a frame is then of the role whose latest exposure is nearer to its own. Costs are
+negative logarithms of likelihoods.
 """
 
 from __future__ import annotations
@@ -50,19 +51,22 @@ class Roles:
     def follow(self, seen: Seen, ratio_stops: float) -> bool:
         """Whether the next frame is under, where exposures lie about so many stops apart."""
         spread = max(_SPREAD * ratio_stops, _LEAST_SPREAD_STOPS)
-        step = self._previous.shift_to(seen, by_metadata=self._by_metadata)
-        self._previous = seen
         histories = {}
         for is_under in (True, False):
             choices = []
             for was_under, (cost, latest) in self._histories.items():
                 unlike = latest[is_under].shift_to(seen, by_metadata=self._by_metadata)
-                cost += _step_cost(step, ratio_stops * (was_under - is_under), spread)
-                cost += min((unlike.stops / spread) ** 2 / 2, _UNLIKE if unlike.is_exact else _UNLIKE_FOR_CERTAIN)
+                if seen.is_told(by_metadata=self._by_metadata):
+                    cost += (unlike.stops / spread) ** 2 / 2
+                else:
+                    step = self._previous.shift_to(seen, by_metadata=self._by_metadata)
+                    cost += _step_cost(step, ratio_stops * (was_under - is_under), spread)
+                    cost += min((unlike.stops / spread) ** 2 / 2, _UNLIKE if unlike.is_exact else _UNLIKE_FOR_CERTAIN)
                 choices.append(_History(cost, {is_under: seen, not is_under: latest[not is_under]}))
             histories[is_under] = min(choices, key=lambda history: history.cost)
+        self._previous = seen
         least = min(history.cost for history in histories.values())
-        self._histories = {role: _History(cost - least, latest) for role, (cost, latest) in histories.items()}
+        self._histories = {role: history._replace(cost=history.cost - least) for role, history in histories.items()}
         return self._histories[True].cost < self._histories[False].cost
 
 

@@ -57,8 +57,8 @@ class _Waiting:
 class Scene:
     """Takes the frames of one scene in order; keeps as many as ``max_distance`` asks for, and no more.
 
-    A frame is under or over by its likeness to the frames before it; see ``Roles``. Where the pictures cannot tell
-    (all black, all white), exposures are taken to alternate.
+    A frame is under or over by its likeness to the frames before it; see ``Roles``. Where neither the camera nor the
+    pictures tell (all black, all white), exposures are taken to alternate.
     """
 
     def __init__(self, ratio: Ratio, *, max_distance: int, by_metadata: bool, last_under: int | None) -> None:
@@ -97,6 +97,9 @@ class Scene:
             return False
         # The frame most like it in exposure shows most in common with it ...
         likest = int(np.argmin([abs(shift.stops) for shift in shifts]))
+        if seen.is_told(by_metadata=self._by_metadata) and not shifts[likest].is_exact:
+            # A black or white picture shows no cut, and exposures need not be told anew.
+            return True
         difference = self._difference(known[likest], seen, shifts[likest])
         if difference > (_CUT if self._latest else _CUT_AT_START) + _CUT_IN_MOTION * self._motion:
             # ... but in a fast pan the one just before it may have moved less.
@@ -108,8 +111,13 @@ class Scene:
         return True
 
     def _is_lost(self, seen: Seen, shifts: list[Shift]) -> bool:
-        """Whether under and over are better told anew: one was not seen for long, or the dark made them alike."""
+        """Whether under and over are better told anew: one was not seen for long, or the dark made them alike.
+
+        Where the camera tells them, only a pause that no pair can bridge counts.
+        """
         under, over = self._latest[True], self._latest[False]
+        if seen.is_told(by_metadata=self._by_metadata):
+            return seen.frame.index - max(under.frame.index, over.frame.index) > self._max_distance
         if seen.frame.index - min(under.frame.index, over.frame.index) > self._max_distance + 1:
             return True
         alike = self._ratio.stops / 4

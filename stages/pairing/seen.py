@@ -16,6 +16,10 @@ class Seen:
     frame: Frame
     signature: Signature
 
+    def is_told(self, *, by_metadata: bool) -> bool:
+        """Whether its exposure is known, whatever the picture shows."""
+        return by_metadata and self.frame.exposure is not None
+
     def shift_to(self, other: Seen, *, by_metadata: bool) -> Shift:
         """The exposure of ``other`` over this one's."""
         if by_metadata and self.frame.exposure is not None and other.frame.exposure is not None:

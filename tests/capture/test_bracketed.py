@@ -45,13 +45,16 @@ def shown_stops(frame: Frame) -> float:
 
 
 def truly_shown(config: SimulatedConfig) -> list[tuple[float, float]]:
-    """(found, true) exposure in stops of every frame of a film."""
+    """(found, true) exposure in stops of every frame of a film, some of which are lost."""
     camera = SimulatedCamera(dataclasses.replace(config, metadata=True))
     source = BracketedSource(camera, config.exposure or ExposureConfig())
     told: list[Exposure | None] = []
+    rng = np.random.default_rng(config.seed)
 
     def read() -> Frame:
         frame = SimulatedCamera.read(camera)
+        while rng.random() < config.dropped_frames:
+            frame = SimulatedCamera.read(camera)
         told.append(frame.exposure)
         return dataclasses.replace(frame, exposure=None)
 
@@ -87,9 +90,34 @@ def test_lost_frames_and_flicker_do_not_confuse_the_trial(config, delay):
     assert source.bracket.state.control_delay_frames == pytest.approx(delay, abs=1)
 
 
-def test_every_frame_is_matched_to_the_exposure_it_was_taken_with(config):
-    for found, true in truly_shown(dataclasses.replace(config, control_delay_frames=4)):
+@pytest.mark.parametrize("lost", [0.0, 0.2])
+@pytest.mark.parametrize("light", [(), ((1.5, -20.0),), ((1.5, 20.0),)], ids=["steady", "off", "glaring"])
+def test_every_frame_is_matched_to_the_exposure_it_was_taken_with(config, light, lost):
+    switched = dataclasses.replace(config, control_delay_frames=4, light_switches=light, dropped_frames=lost)
+    for found, true in truly_shown(switched):
         assert found == pytest.approx(true, abs=1e-6)
+
+
+@pytest.mark.parametrize("delay", [1, 4])
+def test_pictures_that_come_late_are_not_taken_for_lost_ones_for_long(config, delay):
+    camera = SimulatedCamera(dataclasses.replace(config, control_delay_frames=delay, metadata=True))
+    source = BracketedSource(camera, ExposureConfig())
+    late: list[Frame] = []
+    told: list[Exposure | None] = []
+
+    def read() -> Frame:
+        """Three pictures at once now and then, as if the reader had been busy elsewhere."""
+        if not late:
+            late.extend(SimulatedCamera.read(camera) for _ in range(3 if len(told) % 25 == 24 else 1))
+        frame = dataclasses.replace(late[0], pts=late[-1].pts)
+        told.append(late.pop(0).exposure)
+        return dataclasses.replace(frame, exposure=None)
+
+    camera.read = read  # type: ignore[method-assign]
+    source.open()
+    right = [source.read().exposure == told[-1] for _ in range(150)]
+
+    assert sum(right) >= 140
 
 
 def test_a_camera_that_ignores_commands_is_left_alone_and_said_so(config):

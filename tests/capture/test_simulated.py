@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import threading
 from fractions import Fraction
 
 import cv2
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from stages.capture.camera import Camera
+from stages.capture.exposure.config import ExposureConfig
 from stages.capture.motion import CameraPath
 from stages.capture.panorama import View
 from stages.capture.simulated import SimulatedCamera, SimulatedConfig, SimulatedSource
@@ -129,6 +131,18 @@ def test_realtime_changes_when_frames_come_and_nothing_else(config):
 
     for first, second in zip(film(fast), film(dataclasses.replace(fast, realtime=True)), strict=True):
         np.testing.assert_array_equal(first.planes.luma, second.planes.luma)
+
+
+@pytest.mark.parametrize("exposure", [None, ExposureConfig()], ids=["fixed", "steered"])
+def test_realtime_can_be_interrupted_between_frames(config, exposure):
+    slow = dataclasses.replace(config, seconds=None, frame_rate=0.1, realtime=True, exposure=exposure)
+    source = SimulatedSource(slow)
+    source.open()
+    threading.Timer(0.1, source.interrupt).start()
+
+    assert len(list(iter(source.read, None))) < 2
+    assert source.read() is None
+    source.close()
 
 
 def test_an_endless_camera_has_no_frame_count(config):

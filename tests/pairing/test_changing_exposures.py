@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from stages.frame import ExposurePair
+from stages.frame import Exposure, ExposurePair
 
 
 def roles(outputs):
@@ -57,3 +59,38 @@ def test_flicker_and_lost_frames_together(film, pair):
     outputs = pair(film(script, stops=2.0, wobble=lambda index: 0.25 * np.sin(2.1 * index)))
     assert wrong(outputs, script) == []
     assert roles(outputs) == script
+
+
+# Where the camera tells the exposure
+
+
+@pytest.fixture
+def told(film):
+    """Films a script in which light, unlike exposures, is known to nobody; with every frame's exposure told."""
+
+    def shoot(script, *, light, moved=lambda index: 0.0):
+        frames = film(script, wobble=lambda index: light(index) + moved(index))
+        return [
+            dataclasses.replace(
+                frame, exposure=Exposure(8000 * 2.0 ** (1.5 * (1 if letter == "O" else -1) + moved(index)))
+            )
+            for index, (frame, letter) in enumerate(zip(frames, script, strict=True))
+        ]
+
+    return shoot
+
+
+@pytest.mark.parametrize("stops", [-20.0, -7.0, -5.0, 5.0, 7.0, 20.0])
+@pytest.mark.parametrize("at", [20, 21])
+def test_told_frames_are_paired_right_in_any_light_with_frames_lost(told, pair, stops, at):
+    script = "UO" * 10 + "OUUOOOUOUUUUUOU" + "UO" * 5
+    outputs = pair(told(script, light=lambda index: stops if at <= index < 30 else 0.0))
+    assert wrong(outputs, script) == []
+
+
+@pytest.mark.parametrize("speed", [-0.45, 0.45])
+def test_told_exposures_that_move_are_told_apart_though_frames_are_lost(told, pair, speed):
+    script = "UO" * 8 + "OUUOO" + "UO" * 8
+    lost = np.cumsum([script[index] == script[index - 1] for index in range(len(script))])
+    outputs = pair(told(script, light=lambda index: -6.0, moved=lambda index: speed * max(index + lost[index] - 12, 0)))
+    assert wrong(outputs, script) == []

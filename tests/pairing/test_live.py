@@ -35,8 +35,9 @@ def test_no_pair_mixes_two_formats(film, pair, change, at):
         assert (output.index < at) == (output.neighbour.index < at)
 
 
-def test_no_pair_reaches_across_an_outage(film, pair):
-    frames = film("UOUOUOUOUOUOUOUO")
+@pytest.mark.parametrize("metadata", [False, True])
+def test_no_pair_reaches_across_an_outage(film, pair, metadata):
+    frames = film("UOUOUOUOUOUOUOUO", metadata=metadata)
     outputs = pair([*frames[:8], *(dataclasses.replace(frame, index=frame.index + 50) for frame in frames[8:])])
     for output in outputs:
         assert (output.index < 8) == (output.neighbour.index < 8)

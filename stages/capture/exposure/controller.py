@@ -22,8 +22,9 @@ _START_STOPS, _STOP_STOPS = 0.4, 0.06
 """Exposures begin to move when they are off by the first, and rest when by less than the second."""
 _SPEED = 0.3
 """Share of what is missing that is made up in each frame."""
-_STRIDE = 0.2
-"""Share of the ratio that exposures move by in a frame at most: which frame is under stays plain to see."""
+_STRIDE = 0.15
+"""Share of the ratio that exposures move by in a frame at most, so that each is nearer to the latest of its own role
+than to the other's: where the picture between was lost, both are equally near at a fifth."""
 _SETTLED_STOPS = 0.5
 
 

@@ -1,13 +1,16 @@
 """Which command a picture shows: found from its brightness, never from the order of things.
 
 Between two pictures brightness changes as the exposures behind them did, unless the light changed as well. For every
-lag, the number of frames between a command and the picture that shows it, the best history that leads there is kept
-(Viterbi's algorithm): it pays for brightness that its exposures do not explain, and for every change of the lag. A
-frame lost on the way shortens the lag for a while; switched light costs every history the same.
+lag, the time between a command and the picture that shows it, the best history that leads there is kept (Viterbi's
+algorithm): it pays for brightness that its exposures do not explain, and for every change of the lag. The lag is
+counted in frame intervals, lost frames included, so that it stays when time stamps tell of a loss; where they do
+not, a lost frame shortens it for a while. Where pictures only came late, the lag stays as counted in commands, which
+costs less than a change. Switched light costs every history the same.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 
@@ -16,7 +19,7 @@ import numpy as np
 from stages.capture.exposure.metering import Floats, Shift
 
 LONGEST_LAG = 12
-"""Frames; no camera known takes longer."""
+"""Frame intervals; no camera known takes longer."""
 
 _SPREAD = 0.2
 """Standard deviation of a step of brightness, as a share of the step of exposure: cameras have their own curves ..."""
@@ -29,9 +32,9 @@ _AGAINST = 2.0
 _UNKNOWN = 3.0
 """A lag that points to commands not yet given."""
 _SLIP = 3.0
-"""A lag that changes by a frame: once in twenty frames."""
-_UNHEEDED = 1.5
-"""Frames that are missing by the time stamps, and yet the lag does not go by them."""
+"""A lag that changes by a frame: once in twenty frames, or as seldom as the latest pictures had an unusual lag."""
+_LATE = 3.0
+"""Time stamps tell of lost frames, and yet the pictures only came late: the lag in commands stays instead."""
 _OFF_USUAL = 0.4
 """Each frame between the lag and the usual one."""
 _MEMORY = 1 / 12
@@ -47,9 +50,12 @@ class LagTracker:
         self._paid = np.full(self._lags.size, _UNKNOWN)
         self._without = 0.0
         self._visits = np.zeros((self._lags.size, self._lags.size))
+        self._is_given = deque([True] * self._lags.size, maxlen=self._lags.size)
+        """Whether a command was given at a frame interval, the latest first; if not, the one before it stood."""
+        self._ages = self._lags
+        """How many commands were given after the one that stood at each interval."""
         self._before: Floats | None = None
         self._usual: int | None = None
-        self._lost: deque[int] = deque(maxlen=LONGEST_LAG + 1)
 
     @property
     def lag(self) -> int:
@@ -86,33 +92,32 @@ class LagTracker:
 
         Args:
             shift: of brightness, from the picture before; None for the first.
-            commands: exposures in stops, one given before each picture, the latest last.
-            lost_frames: missing before this picture by its time stamp.
+            commands: exposures in stops, the one that stood at each frame interval, this picture's last.
+            lost_frames: missing before this picture by its time stamp: so long had the command before it stood as well.
         """
         now = np.full(self._lags.size, np.nan)
         given = min(len(commands), now.size)
         now[:given] = list(commands)[: -given - 1 : -1]
+        self._is_given.extendleft([True] + [False] * lost_frames)
+        ages_before, ages = self._ages, np.cumsum(self._is_given) - self._is_given
+        self._ages = ages
         before, self._before = self._before, now
         if shift is None or before is None:
             return
-        came, went = self._lags[None, :], self._lags[:, None]
-        slip = _SLIP * np.abs(came - went)
-        self._lost.appendleft(lost_frames)
-        # While a frame was lost no command was given either: once that would have shown, the lag is as it was.
-        made_up = self._lost[self._usual] if self._usual and self._usual < len(self._lost) else 0
-        if lost_frames != made_up:
-            heeded = _SLIP * np.abs(came - np.maximum(went - lost_frames + made_up, 0))
-            slip = np.minimum(heeded, slip + _UNHEEDED)
+        in_time = np.abs(self._lags[None, :] - self._lags[:, None])
+        in_commands = np.abs(ages[None, :] - ages_before[:, None])
+        slip = np.minimum(_SLIP * in_time, _LATE + _SLIP * in_commands)
         price = slip + _surprise(shift, now[None, :] - before[:, None])
-        total = self._cost[:, None] + price
+        rarity = min(-math.log(max(1 - self.steadiness, 1e-9)), _SURPRISE)
+        total = self._cost[:, None] + price + max(rarity - _SLIP, 0.0) * np.minimum(in_time, in_commands)
         origin = np.argmin(total, axis=0)
         self._paid = (1 - _MEMORY) * self._paid[origin] + _MEMORY * price[origin, self._lags]
         self._without = (1 - _MEMORY) * self._without + _MEMORY * float(_surprise(shift, np.zeros(1))[0])
         self._visits = (1 - _MEMORY) * self._visits[origin] + _MEMORY * np.eye(self._lags.size)
         self._cost = total[origin, self._lags]
         if self._usual is not None:
-            self._cost += _OFF_USUAL * np.abs(self._lags - self._usual)
-            self._cost[(self._lags < self._usual - 3) | (self._lags > self._usual + 1)] = np.inf
+            self._cost += _OFF_USUAL * np.minimum(np.abs(self._lags - self._usual), np.abs(ages - self._usual))
+            self._cost[(self._lags < self._usual - 3) | (ages > self._usual + 1)] = np.inf
         self._cost -= self._cost.min()
 
 

@@ -15,7 +15,7 @@ from stages.frame import Exposure
 
 _FIRST_STOPS = 3.0
 """Between the exposures of the first trial: well over what flicker does, and most scenes show in both."""
-_CONTRADICTION = 2.2
+_CONTRADICTION = 3.0
 """Cost of the latest pictures from which the camera is tried anew."""
 _TRUST_FRAMES = 100
 """Frames for which a trial's result stands whatever is seen: fast motion may look like disobedience."""
@@ -45,6 +45,7 @@ class Steering:
         self._controller: Controller | None = None
         self._tracker = LagTracker()
         self._commands: deque[tuple[Exposure, bool]] = deque(maxlen=LONGEST_LAG + 1)
+        """Exposure, and whether it is under: the one that stood at each frame interval."""
         self._last: Reading | None = None
         self._tried_frames = 0
         self._trusted_frames = 0
@@ -107,6 +108,8 @@ class Steering:
             return
         shift = shift_between(self._last, reading) if self._last is not None else None
         self._last = reading
+        # No command is given while a frame is lost: the one before stands for its time as well.
+        self._commands.extend([self._commands[-1]] * lost_frames)
         commands = [stops_of(exposure) for exposure, _ in self._commands]
         self._tracker.follow(shift, commands, lost_frames=lost_frames)
         if self._probe is not None:
