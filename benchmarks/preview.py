@@ -1,36 +1,36 @@
 """What watching costs: the fused frame rate with ten viewers of the preview page against nobody, in one run.
 
     python -m benchmarks.preview MAP.hdr [--fusion passthrough] [--viewers N] [--rounds N] [--seconds S]
-                                         [--width W] [--height H]
+                                         [--width W] [--height H] [--viewers-compete]
 
 A simulated camera's frames are prepared beforehand and then come at 30 a second, are paired, aligned, fused by LCNDR
 (or passed through: more pictures a second, so that showing them weighs more) and shown; pairs that come too soon are
-dropped, as in live use. The viewers run in another process at the lowest priority: theirs would be other machines. They
-see the picture and the histograms, as the page does. Blocks with and without them alternate. Where other jobs disturb
-the rates, the share of CPU time that the preview's threads take says more: where every core is busy, it is what the
-frame rate loses.
+dropped, as in live use. Blocks with and without viewers alternate.
+
+Real viewers are other machines; here they share the pipeline's cores. So they run in another process, read what the
+page reads (picture and histograms) without drawing it, and get only the processor time that the pipeline leaves
+(SCHED_IDLE; nice 19 where there is no such thing). What they received is printed: were they starved, less would have
+been sent, and the ratio would say nothing. `--viewers-compete` adds blocks with viewers at nice 19, which take their
+share of the same cores: that ratio counts their work as if it were the pipeline's.
+
+Where other jobs disturb the rates, CPU times say more: where every core is busy, what the preview's threads take is
+what the frame rate loses.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import json
-import multiprocessing
-import os
 import statistics
-import struct
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from multiprocessing.connection import Connection
 
-import aiohttp
 import numpy as np
 import psutil
 
+from benchmarks.audience import Audience, Seen
 from pipeline.registry import default_kind, stage_class
 from pipeline.runner import Runner
 from stages.capture.simulated import SimulatedConfig, SimulatedSource
@@ -41,6 +41,8 @@ from stages.stage import Done, Source, Stage
 FRAME_RATE = Fraction(30)
 SETTLING_S = 2.0
 """After viewers came or went; not counted."""
+ENOUGH = 0.8
+"""Of the pictures, to count as watched by everybody; some come while the viewers come and go."""
 INTERVAL_MS = float(1000 / FRAME_RATE)
 
 
@@ -108,45 +110,6 @@ def rehearse(arguments: argparse.Namespace) -> Rehearsed:
     return Rehearsed(replace(info, frame_count=None), frames)
 
 
-async def watch(url: str, ages_ms: list[float], delays_ms: list[float]) -> None:
-    """One viewer: asks for what the page asks for, and measures how late each picture is."""
-    async with aiohttp.ClientSession() as session, session.ws_connect(f"{url}live") as socket:
-        await socket.send_json({"type": "look", "views": ["fused"], "histograms": True})
-        is_first = True  # what was there before this viewer came; its age is the stream's affair
-        async for message in socket:
-            if message.type is not aiohttp.WSMsgType.BINARY:
-                continue
-            await socket.send_json({"type": "drawn"})
-            if is_first:
-                is_first = False
-                continue
-            now_ms = time.time_ns() / 1e6
-            (length,) = struct.unpack(">I", message.data[:4])
-            header = json.loads(message.data[4 : 4 + length])
-            ages_ms.append(now_ms - header["captured_ms"])
-            delays_ms.append(now_ms - header["fused_ms"])
-
-
-async def audience(orders: Connection, viewers: int) -> None:
-    """Come at a URL, go at None, and then tell what was seen; an empty URL ends it."""
-    loop = asyncio.get_running_loop()
-    while url := await loop.run_in_executor(None, orders.recv):
-        ages_ms: list[float] = []
-        delays_ms: list[float] = []
-        tasks = [asyncio.create_task(watch(url, ages_ms, delays_ms)) for _ in range(viewers)]
-        await loop.run_in_executor(None, orders.recv)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        orders.send((ages_ms, delays_ms))
-
-
-def run_audience(orders: Connection, viewers: int) -> None:
-    if hasattr(os, "nice"):
-        os.nice(19)
-    asyncio.run(audience(orders, viewers))
-
-
 def preview_cpu_s() -> float:
     """CPU time of the preview's threads so far."""
     ids = {thread.native_id for thread in threading.enumerate() if thread.name.startswith("preview.")}
@@ -160,6 +123,52 @@ def quantiles(values_ms: list[float]) -> str:
     return f"p50 {p50:.0f} ms, p99 {p99:.0f} ms"
 
 
+@dataclass(frozen=True)
+class Block:
+    """A few seconds of the pipeline."""
+
+    fps: float
+    cpu_ms: float
+    """CPU time of the pipeline a fused frame, the preview's threads included."""
+
+
+@dataclass
+class Tally:
+    """Of the blocks that one audience watched."""
+
+    ratios: list[float] = field(default_factory=list)
+    """Fused frame rate over that of the block without viewers in the same round."""
+    cpu_ms: list[tuple[float, float]] = field(default_factory=list)
+    """CPU time of the pipeline a fused frame, with viewers and without, by round."""
+    fused_ms: list[float] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
+    preview_s: float = 0.0
+    """CPU time of the preview's threads."""
+    whole_s: float = 0.0
+    """CPU time of the whole pipeline."""
+
+    def show(self, audience: Audience, viewers: int) -> None:
+        """Print it."""
+        pictures = [sum(counts) for counts in zip(*(seen.pictures for seen in self.seen), strict=True)]
+        fused = len(self.fused_ms)
+        viewers_s = sum(seen.cpu_s for seen in self.seen)
+        print(f"{viewers} viewers {audience.priority}")
+        print(f"  fused frame rate with them / without, median: {statistics.median(self.ratios):.3f}")
+        watched_ms, alone_ms = (statistics.median(side) for side in zip(*self.cpu_ms, strict=True))
+        print(f"  CPU of the pipeline a fused frame, median: {watched_ms:.1f} ms with them, {alone_ms:.1f} ms without")
+        print(f"  CPU of the preview's threads: {1e3 * self.preview_s / fused:.1f} ms a fused frame, ", end="")
+        print(f"{self.preview_s / self.whole_s:.1%} of the pipeline's")
+        print(f"  CPU of the viewers: {1e3 * viewers_s / fused:.1f} ms a fused frame, all together")
+        share = sum(pictures) / (fused * viewers)
+        starved = "" if share >= ENOUGH else ": STARVED, so that the frame rate with them says too little"
+        each = f"each viewer {min(pictures)} to {max(pictures)} of {fused}"
+        print(f"  pictures received: {share:.0%} of all, {each}{starved}")
+        print(f"  capture to fused:  {quantiles(self.fused_ms)}")
+        print(f"  capture to viewer: {quantiles([age for seen in self.seen for age in seen.ages_ms])}")
+        delays = quantiles([delay for seen in self.seen for delay in seen.delays_ms])
+        print(f"  fused to viewer:   {delays} (two frame intervals: {2 * INTERVAL_MS:.0f} ms)")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("map")
@@ -169,12 +178,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8)
     parser.add_argument("--width", type=int, default=1280)
     parser.add_argument("--height", type=int, default=720)
+    parser.add_argument("--viewers-compete", action="store_true", help="also with viewers that compete for the cores")
     arguments = parser.parse_args()
 
-    context = multiprocessing.get_context("spawn")
-    orders, other_end = context.Pipe()
-    process = context.Process(target=run_audience, args=(other_end, arguments.viewers), daemon=True)
-    process.start()
+    choices = (False, True) if arguments.viewers_compete else (False,)
+    audiences = {compete: Audience(arguments.viewers, compete=compete) for compete in choices}
     preview, counted = BrowserPreview(BrowserConfig(address="0")), Counted()
     stages: list[tuple[str, Stage[object, object]]] = []
     for role, kind in (
@@ -193,46 +201,46 @@ def main() -> None:
     while len(counted.fused_ms) < 5:
         time.sleep(0.1)
 
-    def fps() -> float:
-        """Over one block."""
+    def block() -> Block:
+        """As things are."""
         time.sleep(SETTLING_S)
-        before, started_s = len(counted.fused_ms), time.monotonic()
+        before, started_s, cpu_s = len(counted.fused_ms), time.monotonic(), time.process_time()
         time.sleep(arguments.seconds)
-        return (len(counted.fused_ms) - before) / (time.monotonic() - started_s)
+        frames = max(len(counted.fused_ms) - before, 1)
+        return Block(frames / (time.monotonic() - started_s), 1e3 * (time.process_time() - cpu_s) / frames)
 
-    ratios, ages_ms, delays_ms, fused_ms = [], [], [], []
-    preview_s = whole_s = 0.0
+    tallies = {compete: Tally() for compete in audiences}
+
+    def watched(compete: bool) -> Block:
+        """The same while an audience watches."""
+        tally = tallies[compete]
+        start, preview_start_s, whole_start_s = len(counted.fused_ms), preview_cpu_s(), time.process_time()
+        audiences[compete].come(preview.url or "")
+        seen = block()
+        tally.seen.append(audiences[compete].go())
+        tally.preview_s += preview_cpu_s() - preview_start_s
+        tally.whole_s += time.process_time() - whole_start_s
+        tally.fused_ms += counted.fused_ms[start:]
+        return seen
+
     for number in range(arguments.rounds):
-        rates: dict[bool, float] = {}
+        turns: list[bool | None] = [None, *audiences]
         # Who goes first alternates too: what drifts cancels.
-        for watched in (False, True) if number % 2 == 0 else (True, False):
-            if not watched:
-                rates[watched] = fps()
-                continue
-            start, preview_start_s, whole_start_s = len(counted.fused_ms), preview_cpu_s(), time.process_time()
-            orders.send(preview.url)
-            rates[watched] = fps()
-            orders.send(None)
-            ages, delays = orders.recv()
-            preview_s += preview_cpu_s() - preview_start_s
-            whole_s += time.process_time() - whole_start_s
-            ages_ms += ages
-            delays_ms += delays
-            fused_ms += counted.fused_ms[start:]
-        ratios.append(rates[True] / rates[False])
-        print(f"{rates[True]:.2f} fps watched, {rates[False]:.2f} fps alone: {ratios[-1]:.3f}", flush=True)
-    orders.send("")
-    process.join(5)
+        blocks = {turn: block() if turn is None else watched(turn) for turn in turns[:: -1 if number % 2 else 1]}
+        alone = blocks[None]
+        told = [f"{alone.fps:.2f} fps alone"]
+        for compete, tally in tallies.items():
+            tally.ratios.append(blocks[compete].fps / alone.fps)
+            tally.cpu_ms.append((blocks[compete].cpu_ms, alone.cpu_ms))
+            how = "watched by competitors" if compete else "watched"
+            told.append(f"{blocks[compete].fps:.2f} fps {how} ({tally.ratios[-1]:.3f})")
+        print(", ".join(told), flush=True)
+    for audience in audiences.values():
+        audience.close()
     runner.stop()
     pipeline.join(30)
-
-    print(f"fused frame rate with {arguments.viewers} viewers / without, median: {statistics.median(ratios):.3f}")
-    print(f"CPU of the preview's threads: {1e3 * preview_s / len(fused_ms):.1f} ms a frame, ", end="")
-    print(f"{preview_s / whole_s:.1%} of the pipeline's")
-    print(f"pictures seen: {len(ages_ms)}, of {len(fused_ms) * arguments.viewers} had all seen every one")
-    print(f"capture to fused:  {quantiles(fused_ms)}")
-    print(f"capture to viewer: {quantiles(ages_ms)}")
-    print(f"fused to viewer:   {quantiles(delays_ms)} (two frame intervals: {2 * INTERVAL_MS:.0f} ms)")
+    for compete, audience in audiences.items():
+        tallies[compete].show(audience, arguments.viewers)
 
 
 if __name__ == "__main__":

@@ -68,6 +68,8 @@ class Seen:
 def try_camera(source: str) -> Iterator[Finding | str]:
     """Try a source as `lumabraid live --source` names it: what was found, and in the end what to do, as a text.
 
+    There is no such text where the source does not open, or gives too few pictures to tell anything.
+
     Raises:
         ConfigError: it names nothing.
     """
@@ -81,7 +83,7 @@ def try_camera(source: str) -> Iterator[Finding | str]:
     info = seen.info
     yield Finding(_SECTION, "opens", True, f"{info.width}x{info.height}, {info.bit_depth} bit")
     if len(seen.arrivals_s) < _FEWEST_FRAMES:
-        yield Finding(_SECTION, "frames", False, f"{len(seen.arrivals_s)} in {_WATCH_S:g} s")
+        yield Finding(_SECTION, "frames", False, f"{len(seen.arrivals_s) or 'none'} in {_WATCH_S:g} s")
         return
     said = f", {float(info.frame_rate):g} as it says" if info.frame_rate else ""
     yield Finding(

@@ -14,10 +14,11 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 import click
 
+from pipeline.interrupt import INTERRUPTED, Signals, ended_by
 from stages.errors import LumabraidError
 
 COMMANDS: Final[dict[str, str]] = {
@@ -39,9 +40,6 @@ COMMANDS: Final[dict[str, str]] = {
 }
 """Short help by name, in the order of ``lumabraid --help``."""
 
-INTERRUPTED: Final = 128 + 2
-"""Exit code after SIGINT, as shells count."""
-
 
 @dataclass
 class Invocation:
@@ -62,6 +60,12 @@ class _LazyGroup(click.Group):
         command: click.Command = import_module(f"pipeline.commands.{cmd_name}").command
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise click.Abort from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -81,7 +85,7 @@ def cli(invocation: Invocation, debug: bool) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code: 0, 1 for a failure, 2 for a user's mistake, 130 for SIGINT.
+    """Run the command line; returns the exit code: 0, 1 for a failure, 2 for a user's mistake, 130 for an interrupt.
 
     Without ``arguments`` it is the whole process: if a stage that hangs is left behind, it ends here.
     """
@@ -89,12 +93,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _open_closed_streams()
     logging.basicConfig(handlers=[_LogLines()], force=True)
     logging.getLogger("stages").setLevel(logging.INFO)
+    signals = Signals()
     try:
-        exit_code = _run(arguments, invocation)
-    except Exception as error:
+        with ended_by(signals):
+            exit_code = _run(arguments, invocation)
+    except (Exception, KeyboardInterrupt) as error:
         if invocation.debug:
             traceback.print_exc()
-        message, exit_code = _explain(error)
+        message, exit_code = _explain(error, signals)
         print("lumabraid:", " ".join(message.splitlines()), file=sys.stderr)
     if arguments is None and any(thread.daemon for thread in threading.enumerate()):
         sys.stdout.flush()
@@ -135,8 +141,11 @@ class _LogLines(logging.Handler):
         print(f"lumabraid: {level}{record.getMessage()}", file=sys.stderr)
 
 
-def _explain(error: Exception) -> tuple[str, int]:
+def _explain(error: BaseException, signals: Signals) -> tuple[str, int]:
     """What to tell the user, and the exit code."""
+    if signals.came:
+        # What it interrupted may have made another error of it: many imports do.
+        return "interrupted", INTERRUPTED
     match error:
         case click.UsageError(ctx=click.Context() as context):
             said = error.format_message()
@@ -145,7 +154,7 @@ def _explain(error: Exception) -> tuple[str, int]:
         case click.ClickException():
             return f"error: {error.format_message()}", 2
         case click.Abort():
-            return "interrupted", INTERRUPTED
+            return str(error) or "interrupted", INTERRUPTED
         case LumabraidError():
             return f"error: {error}", error.exit_code
         case OSError(strerror=str() as reason):

@@ -33,7 +33,7 @@ def execute(config: PipelineConfig, *, title: str, stats: bool = False) -> Repor
 
     Raises:
         LumabraidError: the first error of the run; what was kept has been told.
-        click.Abort: it was interrupted; what was kept has been told.
+        click.Abort: it was interrupted, how early if nothing came of it; what was kept has been told.
     """
     if config.report is not None:
         _check_report(config.report, taken=(_input(config), getattr(config.encoding, "output", None)))
@@ -67,12 +67,14 @@ def execute(config: PipelineConfig, *, title: str, stats: bool = False) -> Repor
         kept = "the frames before it are fused" if report.account.fused else "too little came before it to fuse"
         kept += " and kept" if report.extra["output"] else ""
         raise DamagedSourceError(f"{failure}; {kept}") from failure
-    if isinstance(failure, PairingError) and pipeline.runner.stop_requested and report.account.captured < 2:
-        raise click.Abort from failure  # stopped so early that a lone frame is nobody's mistake
+    if isinstance(failure, PairingError) and pipeline.runner.stop_requested and _came_at_the_end(report):
+        # So early that nobody can know what it would have become.
+        why = "" if report.account.captured < 2 else f": {failure}"
+        raise click.Abort(f"stopped before the first pair{why}") from failure
     if failure is not None:
         raise failure
     if report.state != "complete" and not (report.state == "stopped" and _ends_by_hand(pipeline)):
-        raise click.Abort
+        raise click.Abort("" if report.account.captured else "stopped before the first frame")
     return report
 
 
@@ -110,6 +112,11 @@ def account_lines(report: Report) -> Iterator[str]:
             yield f"  dropped in {stage}: {count} ({reason})"
     for reason, count in account.failed.items():
         yield f"  failed: {count} ({reason})"
+
+
+def _came_at_the_end(report: Report) -> bool:
+    """Whether it failed when no more frames came, before anything was fused."""
+    return report.failure is not None and report.failure.step == "flush" and not report.account.fused
 
 
 def _ends_by_hand(pipeline: Pipeline) -> bool:

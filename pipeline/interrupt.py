@@ -1,12 +1,16 @@
-"""Ctrl-C: once to finish early, twice to stop at once."""
+"""Ctrl-C: once to finish early, twice to stop at once; SIGTERM is like the first, however often it comes."""
 
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Protocol
+from typing import Final, Protocol
+
+INTERRUPTED: Final = 128 + 2
+"""Exit code after SIGINT, as shells count; SIGTERM is taken for the same."""
 
 
 class Interruptible(Protocol):
@@ -17,6 +21,36 @@ class Interruptible(Protocol):
 
     def abort(self) -> None:
         """Give up at once."""
+
+
+class Signals:
+    """What came while nothing ran that could be stopped."""
+
+    def __init__(self) -> None:
+        self.came = False
+
+
+@contextmanager
+def ended_by(signals: Signals) -> Iterator[None]:
+    """Let SIGINT and SIGTERM end the block with KeyboardInterrupt, wherever it is; the handlers of before come back.
+
+    A signal that is ignored, or handled by somebody else, stays so. Outside the main thread nothing changes.
+    """
+    replaced = {}
+
+    def on_signal(_signal: int, _frame: FrameType | None) -> None:
+        signals.came = True
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        for number, default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+            if signal.getsignal(number) == default:
+                replaced[number] = signal.signal(number, on_signal)
+    try:
+        yield
+    finally:
+        for number, handler in replaced.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -56,6 +56,11 @@ def source_argument(source: str) -> str:
 def _settings(source: str) -> Settings:
     if source.isdecimal() or source.startswith("/dev/"):
         return {"kind": "camera", "device": int(source) if source.isdecimal() else source}
+    if source in (_SIMULATED, _SIMULATED.removesuffix(":")):
+        raise ConfigError(
+            "the simulated camera looks into a radiance map: name an equirectangular .hdr file, as in "
+            "--source simulated:room.hdr; https://polyhaven.com/hdris has free ones"
+        )
     if source.startswith(_SIMULATED):
         return {"kind": "simulated", "map": source.removeprefix(_SIMULATED), "seconds": None, "realtime": True}
     if _URL.match(source):

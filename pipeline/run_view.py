@@ -56,7 +56,8 @@ def run_view(config: PipelineConfig, title: str) -> Iterator[Show]:
 def outputs(pipeline: Pipeline, config: PipelineConfig) -> Iterator[tuple[str, str]]:
     """Where the frames go: what it is, and its address."""
     if pipeline.preview is not None:
-        yield "preview", pipeline.preview.url or url_of(*parse_address(config.preview.address))
+        url = pipeline.preview.url or url_of(*parse_address(config.preview.address))
+        yield "preview", " or ".join(dict.fromkeys([url, *pipeline.preview.urls_elsewhere]))
     if pipeline.window is not None:
         yield "window", "q or Esc in it ends the run"
     if pipeline.publisher is not None:

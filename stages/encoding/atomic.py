@@ -24,12 +24,13 @@ class PartialFile:
             source: path or URL being read, which must not be the output.
 
         Raises:
-            ConfigError: the folder is missing or not writable, or the name is taken by a folder, by the
-                source, or by a file that shall not be overwritten.
+            ConfigError: the folder is missing or not writable, or the name is taken by a folder, a device, a pipe,
+                the source, or a file that shall not be overwritten.
         """
         check_folder(self.final.parent)
         if self.final.is_dir():
             raise ConfigError(f"output {self.final} is a folder; give the name of a file in it")
+        _check_ordinary(self.final)
         if source is not None and any(_is_same(path, source) for path in (self.final, self.partial)):
             raise ConfigError(f"output {self.final} would overwrite the input {source}; give another name")
         if self.final.exists() and not overwrite:
@@ -57,6 +58,12 @@ class PartialFile:
         self.partial.unlink(missing_ok=True)
 
 
+def _check_ordinary(path: Path) -> None:
+    """Raise ConfigError where ``path`` is neither a file nor a folder: it would be replaced, not written to."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ConfigError(f"output {path} is a device, pipe or socket; give the name of a file or folder")
+
+
 def _is_same(path: Path, source: str) -> bool:
     return path.exists() and Path(source).exists() and path.samefile(source)
 
@@ -65,6 +72,7 @@ def check_folder(folder: Path) -> None:
     """Raise ConfigError unless ``folder`` is a folder one can write in."""
     if not folder.exists():
         raise ConfigError(f"output folder {folder} does not exist; create it first")
+    _check_ordinary(folder)
     if not folder.is_dir():
         raise ConfigError(f"output folder {folder} is not a folder; choose another")
     if not os.access(folder, os.W_OK | os.X_OK):

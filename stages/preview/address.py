@@ -6,11 +6,15 @@ import ipaddress
 import socket
 from typing import Final
 
+import psutil
+
 from stages.errors import ConfigError
 
 LOCAL: Final = "127.0.0.1"
 """For this machine alone."""
 _EVERYWHERE: Final = {"*": "0.0.0.0"}
+_ANY: Final = {"0.0.0.0": socket.AF_INET, "::": socket.AF_INET6}
+"""Hosts that are every address of this machine in a family."""
 
 
 def parse_address(address: str) -> tuple[str, int]:
@@ -41,6 +45,25 @@ def is_public(host: str) -> bool:
 def url_of(host: str, port: int) -> str:
     """What to open on this machine."""
     host = {"0.0.0.0": LOCAL, "::": "::1"}.get(host, host)
+    return _url(host, port)
+
+
+def urls_elsewhere(host: str, port: int) -> list[str]:
+    """What to open on other machines; where it listens on every address, those of the interfaces that are up."""
+    if host not in _ANY:
+        return [url_of(host, port)] if is_public(host) else []
+    is_up = {name for name, state in psutil.net_if_stats().items() if state.isup}
+    found = [
+        ipaddress.ip_address(address.address.partition("%")[0])
+        for name, addresses in sorted(psutil.net_if_addrs().items())
+        for address in addresses
+        if name in is_up and address.family == _ANY[host]
+    ]
+    # A link-local address of IPv6 needs the name of the other machine's interface.
+    return [_url(str(one), port) for one in found if not (one.is_loopback or (one.version == 6 and one.is_link_local))]
+
+
+def _url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 

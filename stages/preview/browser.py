@@ -58,6 +58,11 @@ class BrowserPreview(Stage[FusedFrame, FusedFrame]):
         """What to open on this machine, while it is open."""
         return None if self._server is None else self._server.url
 
+    @property
+    def urls_elsewhere(self) -> tuple[str, ...]:
+        """What to open on other machines, while it is open for them."""
+        return () if self._server is None else self._server.urls_elsewhere
+
     def connect(self, *, status: Callable[[], Mapping[str, object]], bracket: BracketControl | None) -> None:
         """Say what else the page can tell and do; before ``open``.
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from stages.color import bgr_from_planes, bgr_matrix
+from stages.color import bgr_from_planes, screen_bgr
 from stages.frame import ColorTags, Planes
 
 _TURNS: Final = {
@@ -68,10 +68,9 @@ def small_bgr(
         if planes.bit_depth == 10:
             resized = cv2.convertScaleAbs(resized, dst=scratch.take(f"{name} in 8 bit", resized.shape), alpha=0.25)
         channels.append(resized[: size[1], : size[0]])
-    merged = cv2.merge(channels, dst=scratch.take("merged", (size[1], size[0], 3)))
-    matrix = bgr_matrix(color, height=planes.height)
-    bgr = cv2.transform(merged, matrix, dst=scratch.take("bgr", merged.shape))
-    return _turned(bgr, rotation_deg)
+    shape = (size[1], size[0], 3)
+    merged, bgr = (scratch.take(name, shape) for name in ("merged", "bgr"))
+    return _turned(screen_bgr(channels, color, height=planes.height, merged=merged, bgr=bgr), rotation_deg)
 
 
 def full_bgr(

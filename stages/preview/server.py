@@ -13,7 +13,7 @@ from typing import Final
 from aiohttp import web
 
 from stages.bracket import BracketControl
-from stages.preview.address import is_public, listen, parse_address, url_of
+from stages.preview.address import is_public, listen, parse_address, url_of, urls_elsewhere
 from stages.preview.figures import Figures, Status
 from stages.preview.guard import Guard
 from stages.preview.newest import Newest
@@ -71,6 +71,8 @@ class PreviewServer:
         self._thread: threading.Thread | None = None
         self.url: str | None = None
         """What to open on this machine, once started."""
+        self.urls_elsewhere: tuple[str, ...] = ()
+        """What to open on others, once started, where they may."""
 
     def start(self) -> None:
         """Begin to listen.
@@ -79,7 +81,8 @@ class PreviewServer:
             ConfigError: nothing can listen there.
         """
         listener = listen(self._host, self._port)
-        self.url = url_of(self._host, listener.getsockname()[1])
+        port: int = listener.getsockname()[1]
+        self.url, self.urls_elsewhere = url_of(self._host, port), tuple(urls_elsewhere(self._host, port))
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self._serve(listener)), name="preview.server", daemon=True
         )
@@ -87,8 +90,12 @@ class PreviewServer:
         self._ready.result()
         _log.info("preview at %s", self.url)
         if is_public(self._host):
+            where = " or ".join(self.urls_elsewhere)
             steers = "" if self._bracket is None else " and change its exposures"
-            _log.warning("the preview at %s has no password: whoever reaches it can watch%s", self.url, steers)
+            _log.warning(
+                "the preview is open to everybody on the network%s; it has no password: whoever reaches it can watch%s",
+                *(where and f" at {where}", steers),
+            )
 
     def show(self, picture: PreviewPicture) -> None:
         """Leave the newest picture; from any thread, and waits for nothing."""

@@ -71,7 +71,10 @@ class Viewers:
         if len(self._viewers) >= _MOST_VIEWERS:
             raise web.HTTPServiceUnavailable(text=f"{_MOST_VIEWERS} viewers are looking already\n")
         socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_S, max_msg_size=_LARGEST_MESSAGE, compress=False)
-        await socket.prepare(request)
+        try:
+            await socket.prepare(request)
+        except ConnectionError:
+            return socket  # gone before it was let in
         viewer = Viewer(socket)
         self._viewers.add(viewer)
         self._watch()

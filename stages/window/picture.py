@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from stages.color import bgr_matrix
+from stages.color import screen_bgr
 from stages.frame import ColorTags, PixelArray, Planes
 
 
@@ -19,10 +19,7 @@ def bgr8_from_planes(planes: Planes, tags: ColorTags) -> npt.NDArray[np.uint8]:
     luma, cb, cr = (_eight_bit(plane, planes.bit_depth) for plane in (planes.luma, *planes.chroma))
     even = (width + width % 2, height + height % 2)
     wide = [cv2.resize(plane, even, interpolation=cv2.INTER_LINEAR)[:height, :width] for plane in (cb, cr)]
-    bgr: npt.NDArray[np.uint8] = cv2.transform(cv2.merge([luma, *wide]), bgr_matrix(tags, height=height)).astype(
-        np.uint8, copy=False
-    )
-    return bgr
+    return screen_bgr([luma, *wide], tags, height=height)
 
 
 def _eight_bit(pixels: PixelArray, bit_depth: int) -> npt.NDArray[np.uint8]:

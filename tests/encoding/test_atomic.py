@@ -76,6 +76,15 @@ def test_an_existing_output_stays_until_the_new_one_is_complete(tmp_path, encode
     assert frame_count(tmp_path / "out.mp4") == 1
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_what_is_no_file_is_neither_replaced_nor_written_to(tmp_path, encoder):
+    os.mkfifo(tmp_path / "out.mp4")
+    with pytest.raises(ConfigError, match=r"output .*out\.mp4 is a device, pipe or socket; give the name of a file"):
+        encoder()
+    assert (tmp_path / "out.mp4").is_fifo()
+    assert names(tmp_path) == ["out.mp4"]
+
+
 def test_an_existing_output_is_refused_on_request(tmp_path, encoder):
     (tmp_path / "out.mp4").write_bytes(b"old")
     with pytest.raises(ConfigError, match=r"out\.mp4 exists"):

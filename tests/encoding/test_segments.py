@@ -1,71 +1,23 @@
-"""A recording in segments: where they are cut, what they hold, and what trouble does to them."""
+"""A recording in segments: where they are cut, what they hold, and which are deleted."""
 
-import errno
 import itertools
-import logging
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 import weakref
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
-from pathlib import Path
 
 import av
-import numpy as np
 import pytest
 
-import stages
-from stages.encoding import segments
-from stages.encoding.outputfile import OutputFile
 from stages.encoding.retention import Retention
 from stages.encoding.segments import SegmentConfig, SegmentRecorder
-from stages.errors import ConfigError, EncodeError
-from stages.frame import BT709, ColorRange, ColorTags, FusedFrame, Planes
-from stages.stage import Done, Dropped
+from stages.errors import ConfigError
+from stages.frame import ColorRange, ColorTags
+from stages.stage import Done
+from tests.encoding.recording import RATE, decode, gray_frames, indices, recorder
 
 HDR = ColorTags(matrix=9, range=ColorRange.LIMITED, primaries=9, transfer=16)
-START_NS = 1_795_363_212_345_678_900  # 2026-11-22 16:00:12.345678900 UTC
-PATIENCE_S = 20.0
-RATE = 25
-
-
-def gray_frames(count, *, size=(64, 48), bit_depth=8, start=0, rate=RATE, color=BT709):
-    """Frames 0, 1, ..., each told by its brightness, a tick of 1/1000 s apart at 1000 / rate ticks."""
-    width, height = size
-    dtype = np.uint8 if bit_depth == 8 else np.uint16
-    for index in range(start, start + count):
-        luma = np.full((height, width), (20 + index) << (bit_depth - 8), dtype)
-        chroma = np.full((2, -(-height // 2), -(-width // 2)), 1 << (bit_depth - 1), dtype)
-        step = 1000 // rate
-        yield FusedFrame(
-            index=index,
-            planes=Planes(luma, chroma, bit_depth),
-            pts=5000 + index * step,
-            time_base=Fraction(1, 1000),
-            duration=step,
-            color=color,
-            sources=(index, index),
-            ratio_stops=3.0,
-            captured_ns=START_NS + index * step * 1_000_000,
-            fused_ns=0,
-        )
-
-
-@contextmanager
-def recorder(folder, info, **settings):
-    """A SegmentRecorder that is open during the block."""
-    opened = SegmentRecorder(SegmentConfig(folder=str(folder), **{"min_free_mb": 0, **settings}))
-    try:
-        opened.open(info)
-        yield opened
-    finally:
-        opened.close()
 
 
 @pytest.fixture
@@ -80,35 +32,6 @@ def record(tmp_path, info_of):
         return sorted((tmp_path / "rec").iterdir())
 
     return run
-
-
-def decode(path):
-    with av.open(str(path)) as container:
-        return list(container.decode(video=0))
-
-
-def indices(path):
-    """Which gray frames a file holds."""
-    found = []
-    for frame in decode(path):
-        dtype, shift = (np.uint16, 2) if "10" in frame.format.name else (np.uint8, 0)
-        found.append((int(np.frombuffer(memoryview(frame.planes[0]), dtype)[0]) >> shift) - 20)
-    return found
-
-
-def playable_indices(path):
-    """The same of a file that breaks off."""
-    try:
-        return indices(path)
-    except av.FFmpegError:  # nothing but a header, or not even that
-        return []
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("container", ["mp4", "mkv"])
@@ -167,128 +90,6 @@ def test_odd_sizes_and_ten_bits(record, codec, bit_depth, pixel_format):
     (path,) = record(gray_frames(3, size=(63, 47), bit_depth=bit_depth), codec=codec)
     frame = decode(path)[0]
     assert (frame.width, frame.height, frame.format.name) == (63, 47, pixel_format)
-
-
-@pytest.mark.parametrize("container", ["mp4", "mkv"])
-@pytest.mark.parametrize("rate", [2, 5, 25, 50])
-def test_at_every_moment_the_file_plays_up_to_less_than_a_second_ago(tmp_path, info_of, container, rate):
-    frames = list(gray_frames(max(12, 2 * rate), rate=rate))
-    copy = tmp_path / f"copy.{container}"
-    with recorder(tmp_path / "rec", info_of(frames, frame_rate=Fraction(rate)), container=container) as opened:
-        for frame in frames:
-            opened.process(frame)
-            (segment,) = (tmp_path / "rec").iterdir()
-            shutil.copy(segment, copy)
-            on_disk = playable_indices(copy)
-            assert on_disk == [*range(len(on_disk))]
-            missing = frame.index + 1 - len(on_disk)
-            # Time for the disk remains.
-            assert missing / rate <= 0.65
-
-
-@pytest.mark.parametrize("container", ["mp4", "mkv"])
-def test_what_the_disk_was_made_to_keep_plays_after_a_power_cut(tmp_path, info_of, monkeypatch, container):
-    safe = {}  # bytes on the disk by inode, counted when the call to sync begins
-
-    def fsync(descriptor, really=os.fsync):
-        status = os.fstat(descriptor)
-        really(descriptor)
-        safe[status.st_ino] = status.st_size
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    folder = tmp_path / "rec"
-    frames = list(gray_frames(90))
-    with recorder(folder, info_of(frames), container=container, segment_s=2) as opened:
-        for frame in frames:
-            opened.process(frame)
-            if frame.index % 10 != 9:
-                continue
-            # Nothing but the recorder's own thread is needed to bring it to the disk, and the names.
-            wait_until(lambda: folder.stat().st_ino in safe)
-            wait_until(lambda: all(safe.get(p.stat().st_ino) == p.stat().st_size for p in folder.iterdir()))
-            survivors = []
-            for path in sorted(folder.iterdir()):
-                copy = tmp_path / f"after{path.suffix}"
-                copy.write_bytes(path.read_bytes()[: safe[path.stat().st_ino]])
-                survivors += playable_indices(copy)
-            assert survivors == [*range(len(survivors))]
-            assert frame.index + 1 - len(survivors) <= 0.5 * RATE
-        opened.flush()
-    assert all(safe[path.stat().st_ino] == path.stat().st_size for path in folder.iterdir())
-
-
-@pytest.mark.parametrize("container", ["mp4", "mkv"])
-def test_a_finish_of_which_only_the_front_reached_the_disk_loses_nothing_more(tmp_path, info_of, container):
-    frames = list(gray_frames(40))
-    with recorder(tmp_path / "rec", info_of(frames), container=container) as opened:
-        for frame in frames:
-            opened.process(frame)
-        (path,) = (tmp_path / "rec").iterdir()
-        before = path.stat().st_size
-        opened.flush()
-    torn = tmp_path / f"torn.{container}"
-    torn.write_bytes(path.read_bytes()[:before])
-    survivors = playable_indices(torn)
-    assert len(survivors) >= 40 - 0.5 * RATE
-    assert indices(path) == [*range(40)]
-
-
-SCRIPT = """
-import sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-from test_segments import gray_frames, recorder
-from conftest import info_of
-frames = list(gray_frames(200))
-with recorder(Path(sys.argv[2]), info_of(frames), container=sys.argv[3], segment_s=2) as opened:
-    for frame in frames:
-        opened.process(frame)
-        print(frame.index, flush=True)
-        sys.stdin.readline()
-"""
-
-
-@pytest.mark.parametrize("container", ["mp4", "mkv"])
-@pytest.mark.parametrize("last", [0, 49, 50, 113])
-def test_a_killed_recorder_leaves_segments_that_play(tmp_path, container, last):
-    folder = tmp_path / "rec"
-    root = Path(stages.__file__).parent.parent
-    with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, Path(__file__).parent, folder, container],
-        cwd=root,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            for line in process.stdout:
-                if int(line) == last:
-                    break
-                process.stdin.write("\n")
-                process.stdin.flush()
-        finally:
-            process.send_signal(signal.SIGKILL)
-    survivors = [index for path in sorted(folder.iterdir()) for index in playable_indices(path)]
-    assert survivors == [*range(len(survivors))]
-    assert last + 1 - len(survivors) <= 0.5 * RATE
-
-
-def test_a_slow_disk_does_not_hold_up_the_pipeline(tmp_path, info_of, monkeypatch):
-    entered, released = [], False
-
-    def fsync(descriptor):
-        entered.append(descriptor)
-        wait_until(lambda: released)
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    frames = list(gray_frames(60))
-    (tmp_path / "rec").mkdir()
-    with recorder(tmp_path / "rec", info_of(frames), segment_s=1) as opened:
-        try:
-            assert [event for frame in frames for event in opened.process(frame)] == [Done(i) for i in range(60)]
-            wait_until(lambda: entered)
-        finally:
-            released = True
 
 
 def test_old_segments_make_room_and_nothing_else_does(tmp_path, record, fused_frames):
@@ -374,70 +175,6 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path, info_of):
     for folder, said in ((tmp_path / "missing" / "rec", "does not exist"), (tmp_path / "file", "is not a folder")):
         with pytest.raises(ConfigError, match=said), recorder(folder, info_of(list(gray_frames(1)))):
             pass
-
-
-def test_a_full_disk_interrupts_the_recording_and_not_the_pipeline(tmp_path, info_of, monkeypatch, caplog):
-    free = 10**9
-    usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=free))
-    frames = gray_frames(30)
-    folder = tmp_path / "rec"
-    with recorder(folder, info_of(list(gray_frames(1))), min_free_mb=100) as opened:
-        results = [*opened.process(next(frames))]
-        free = 99_000_000
-        wait_until(lambda: opened.obstacle is not None)
-        results += [event for _ in range(10) for event in opened.process(next(frames))]
-        free = 10**9
-        wait_until(lambda: opened.obstacle is None)
-        results += [event for frame in frames for event in opened.process(frame)]
-        opened.flush()
-    assert results == [
-        Done(0),
-        *(Dropped(index, "not recorded") for index in range(1, 11)),
-        *(Done(index) for index in range(11, 30)),
-    ]
-    assert [indices(path) for path in sorted(folder.iterdir())] == [[0], [*range(11, 30)]]
-    stopped, resumed = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-    assert stopped.endswith("NOT RECORDING, 1 frames lost so far: the disk has only 99 MB free, and min_free_mb is 100")
-    assert resumed.endswith("recording again, 10 frames were lost")
-
-
-def test_a_disk_that_fails_interrupts_the_recording_and_not_the_pipeline(tmp_path, info_of, monkeypatch):
-    monkeypatch.setattr(segments, "_RETRY_S", 0)
-    fails = False
-
-    def write(file, data, really=OutputFile.write):
-        if fails:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return really(file, data)
-
-    monkeypatch.setattr(OutputFile, "write", write)
-    frames = gray_frames(90)
-    with recorder(tmp_path / "rec", info_of(list(gray_frames(1)))) as opened:
-        lost = []
-        for frame in frames:
-            fails = 30 <= frame.index < 50
-            lost += [event.index for event in opened.process(frame) if isinstance(event, Dropped)]
-        opened.flush()
-        assert opened.recording.segments == 2
-    assert lost[-1] == 49
-    first, second = sorted((tmp_path / "rec").iterdir())
-    survivors = playable_indices(first)
-    assert survivors == [*range(len(survivors))]
-    assert len(survivors) >= 30 - 0.5 * RATE
-    assert indices(second) == [*range(50, 90)]
-
-
-def test_what_never_worked_is_an_error(tmp_path, info_of, monkeypatch):
-    def write(file, data):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(OutputFile, "write", write)
-    (frame,) = gray_frames(1)
-    message = "No space left on device; check the disk"
-    with recorder(tmp_path / "rec", info_of([frame])) as opened, pytest.raises(EncodeError, match=message):
-        opened.process(frame)
-    assert list((tmp_path / "rec").iterdir()) == []
 
 
 def test_a_limit_above_what_the_disk_has_is_lowered(tmp_path, info_of, monkeypatch, caplog):

@@ -47,9 +47,11 @@ def simulated(monkeypatch: pytest.MonkeyPatch, room: str, **settings: object) ->
     return f"simulated:{room}"
 
 
-def told(source: str, capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, tuple[str, str]], str]:
+def told(
+    source: str, capsys: pytest.CaptureFixture[str], *, exit_code: int = 0
+) -> tuple[dict[str, tuple[str, str]], str]:
     """What was found by name, as (verdict, detail), and the advice."""
-    assert main(["doctor", "--camera", source]) == 0
+    assert main(["doctor", "--camera", source]) == exit_code
     header, *lines = capsys.readouterr().out.splitlines()
     assert header == "camera"
     found = {line[2:18].strip(): (line[19:22].strip(), line[24:]) for line in lines if line.startswith("  ")}
@@ -109,11 +111,20 @@ def test_advice_to_copy_is_quoted_and_tells_no_secret(tmp_path: Path, capsys: py
     assert "secret@" not in advice
 
 
-def test_a_source_that_cannot_be_opened_ends_the_trial(capsys: pytest.CaptureFixture[str]) -> None:
-    found, advice = told("rtsp://me:secret@127.0.0.1:1/x", capsys)
+def test_a_source_that_cannot_be_opened_fails_the_trial(capsys: pytest.CaptureFixture[str]) -> None:
+    found, advice = told("rtsp://me:secret@127.0.0.1:1/x", capsys, exit_code=1)
     assert list(found) == ["opens"]
     verdict, reason = found["opens"]
     assert verdict == "no"
     assert reason.startswith("rtsp://127.0.0.1:1/x")
     assert "secret" not in reason
+    assert advice == ""
+
+
+def test_a_source_that_gives_no_picture_fails_the_trial(
+    room: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("stages.capture.simulated.SimulatedSource.read", lambda _: None)
+    found, advice = told(simulated(monkeypatch, room), capsys, exit_code=1)
+    assert found["frames"] == ("no", "none in 1.8 s")
     assert advice == ""

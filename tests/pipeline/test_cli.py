@@ -13,8 +13,8 @@ import click
 import pytest
 import yaml
 
-from pipeline import cli
 from pipeline.cli import COMMANDS, main
+from pipeline.interrupt import INTERRUPTED
 from stages.capture.simulated_config import SimulatedConfig
 
 ROOT = Path(__file__).parent.parent.parent
@@ -204,5 +204,5 @@ def test_the_exit_code_after_an_interrupt_is_130(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("pipeline.commands.doctor.command", command)
-    assert main(["doctor"]) == cli.INTERRUPTED == 130
+    assert main(["doctor"]) == INTERRUPTED == 130
     assert capsys.readouterr().err.strip() == "lumabraid: interrupted"

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import pipeline
-from pipeline.interrupt import interruptible
+from pipeline.interrupt import Signals, ended_by, interruptible
 
 PATIENCE_S = 60.0
 
@@ -168,3 +168,57 @@ def test_the_handlers_of_before_come_back() -> None:
     with pytest.raises(ZeroDivisionError), interruptible(Calls()):
         raise ZeroDivisionError
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_before_there_is_anything_to_stop_a_signal_ends_everything(number: signal.Signals) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    signals = Signals()
+    with pytest.raises(KeyboardInterrupt), ended_by(signals):
+        signal.raise_signal(number)
+    assert signals.came
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_an_ignored_signal_stays_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signals = Signals()
+    try:
+        with ended_by(signals):
+            signal.raise_signal(signal.SIGINT)
+        assert not signals.came
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+IMPORTING = """
+import signal, sys
+from pipeline.entry import main
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == module:
+            signal.raise_signal(getattr(signal, number))
+
+sys.meta_path.insert(0, Finder())
+module, number = sys.argv[1:3]
+sys.argv[1:3] = []
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("module", ["click", "pydantic", "numpy", "torch"])
+def test_while_modules_are_imported_it_ends_with_one_line(number: signal.Signals, module: str, tmp_path: Path) -> None:
+    root = Path(pipeline.__file__).resolve().parents[1]
+    clip, output = root / "configs" / "demo" / "demo.mp4", tmp_path / "fused.mp4"
+    ended = subprocess.run(
+        [sys.executable, "-c", IMPORTING, module, number.name, "video", str(clip), "-o", str(output)],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "lumabraid: interrupted\n")
+    assert list(tmp_path.iterdir()) == []

@@ -189,14 +189,15 @@ def test_a_camera_that_neither_obeys_nor_alternates_is_told_so(
     assert "; `lumabraid doctor --camera simulated:" in line
 
 
-def test_ctrl_c_after_the_first_frame_is_no_mistake(
-    camera: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("frames", "said"), [(0, "first frame"), (1, "first pair"), (3, "first pair: ")])
+def test_ctrl_c_before_anything_could_be_fused_is_no_mistake(
+    camera: list[str], frames: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     read, interrupted = SimulatedSource.read, threading.Event()
     given: list[Frame] = []
 
-    def read_one(source: SimulatedSource) -> Frame | None:
-        if given:
+    def read_some(source: SimulatedSource) -> Frame | None:
+        if len(given) == frames:
             os.kill(os.getpid(), signal.SIGINT)
             interrupted.wait(PATIENCE_S)
             return None
@@ -205,10 +206,11 @@ def test_ctrl_c_after_the_first_frame_is_no_mistake(
         given.append(frame)
         return frame
 
-    monkeypatch.setattr(SimulatedSource, "read", read_one)
+    monkeypatch.setattr(SimulatedSource, "read", read_some)
     monkeypatch.setattr(SimulatedSource, "interrupt", lambda _: interrupted.set())
-    assert main(["live", *camera, "--preview", "0", *NO_FUSION]) == 130
-    assert capsys.readouterr().err.splitlines()[-1] == "lumabraid: interrupted"
+    has_an_end = ["--set", "capture.seconds=9", "--set", "capture.exposure.alternate=never"]
+    assert main(["live", *camera, *has_an_end, "--preview", "0", *NO_FUSION]) == 130
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f"lumabraid: stopped before the {said}")
 
 
 def test_closing_the_window_ends_the_run_well(

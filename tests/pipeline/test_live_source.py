@@ -45,6 +45,14 @@ def test_what_is_nothing_is_told_what_there_is() -> None:
         capture_settings("camera")
 
 
+@pytest.mark.parametrize("source", ["simulated", "simulated:"])
+def test_a_simulated_camera_needs_a_map(source: str) -> None:
+    with pytest.raises(
+        ConfigError, match=r"name an equirectangular \.hdr file, as in --source simulated:room\.hdr; http"
+    ):
+        capture_settings(source)
+
+
 @pytest.mark.parametrize(
     ("source", "title"),
     [

@@ -17,11 +17,11 @@ import aiohttp
 import cv2
 import numpy as np
 import pytest
+from aiohttp import web
 
-from stages.errors import ConfigError
 from stages.preview import slide
-from stages.preview.address import parse_address
 from stages.preview.browser import BrowserConfig
+from stages.preview.drawing import jpeg
 from tests.preview.conftest import (
     INFO,
     PATIENCE_S,
@@ -62,11 +62,10 @@ def post(url: str | None, body: object, **headers: str) -> tuple[int, Any]:
 def encoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Grows by a thread's name with every picture that is encoded."""
     names: list[str] = []
-    original = slide.jpeg
 
     def counting(bgr: Any, quality: int) -> bytes:
         names.append(threading.current_thread().name)
-        return original(bgr, quality)
+        return jpeg(bgr, quality)
 
     monkeypatch.setattr(slide, "jpeg", counting)
     return names
@@ -273,7 +272,8 @@ def test_the_bracket_is_steered_and_its_refusal_is_told(stand: Stand) -> None:
     status, refusal = post(server.url, {"auto": False, "stops": 9, "bias_stops": 0})
     assert (status, json.loads(refusal)) == (400, {"error": "stops must lie between 1 and 6, got 9"})
     assert bracket.settings.stops == 2.5
-    for nonsense in ({}, [], {"auto": 1, "stops": "2", "bias_stops": None}):
+    nothings: list[object] = [{}, [], {"auto": 1, "stops": "2", "bias_stops": None}]
+    for nonsense in nothings:
         assert post(server.url, nonsense)[0] == 400
     assert post(server.url, {"auto": True, "stops": None, "bias_stops": 0}, content_type="text/plain")[0] == 415
     assert post(server.url, "x" * 5000)[0] == 413
@@ -331,54 +331,8 @@ def test_the_page_comes_whole_and_tells_the_browser_to_load_nothing_else(stand: 
         assert get(server.url, absent)[0] == 404
 
 
-def test_an_address_in_use_is_a_mistake_told_in_one_line(stand: Stand) -> None:
-    url = stand.server().url
-    assert url is not None
-    taken = url.removeprefix("http://").rstrip("/")
-    stage = stand.stage(address=taken)
-    with pytest.raises(
-        ConfigError, match=f"^preview: cannot listen on {taken}: Address already in use; choose another"
-    ):
-        stage.open(INFO)
-    with pytest.raises(ConfigError, match=r"^preview: cannot listen on nowhere\.invalid:0: [^\n]+; choose another"):
-        stand.stage(address="nowhere.invalid:0").open(INFO)
-
-
-def test_only_a_named_host_lets_other_machines_watch_and_that_is_said_once(
-    stand: Stand, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.WARNING):
-        stand.server("0")
-        stand.server("localhost:0")
-        assert caplog.messages == []
-        server = stand.server("*:0", bracket=FakeBracket())
-    (warning,) = caplog.messages
-    assert warning.endswith("has no password: whoever reaches it can watch and change its exposures")
-    assert get(server.url, "status")[0] == 200
-
-
-@pytest.mark.parametrize(
-    ("address", "meant"),
-    [
-        ("8080", ("127.0.0.1", 8080)),
-        ("0.0.0.0:80", ("0.0.0.0", 80)),
-        ("*:80", ("0.0.0.0", 80)),
-        ("camera.local:80", ("camera.local", 80)),
-        ("[::1]:80", ("::1", 80)),
-    ],
-)
-def test_addresses(address: str, meant: tuple[str, int]) -> None:
-    assert parse_address(address) == meant
-
-
-@pytest.mark.parametrize("address", ["", "host", ":8080", "host:", "host:x", "host:65536", "::1:80", "[::1]", "²:80²"])
-def test_no_addresses(address: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(repr(address))):
-        BrowserConfig(address=address)
-
-
 @pytest.mark.parametrize("setting", [{"jpeg_quality": 0}, {"jpeg_quality": 101}, {"largest_side": 15}])
-def test_settings_out_of_range_are_refused(setting: dict[str, int]) -> None:
+def test_settings_out_of_range_are_refused(setting: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(setting))} must lie in .*, got {next(iter(setting.values()))}"):
         BrowserConfig(**setting)
 
@@ -402,6 +356,27 @@ def test_closing_sends_the_viewers_home_and_frees_the_port(stand: Stand) -> None
     play(scene())
     server.show(picture(1))
     stand.server(address)
+
+
+def test_a_viewer_that_goes_before_it_is_let_in_is_no_error(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def gone(*_: object) -> None:
+        raise ConnectionResetError
+
+    server = stand.server()
+
+    async def scene() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(web.WebSocketResponse, "prepare", gone)
+            with pytest.raises(aiohttp.ClientError):
+                async with viewer(server.url):
+                    pass
+        async with viewer(server.url) as welcome:
+            await welcome.said("figures")
+
+    play(scene())
+    assert caplog.text == ""
 
 
 def test_a_viewer_that_vanished_does_not_hold_the_close_up(stand: Stand) -> None:
