@@ -45,10 +45,14 @@ class Clip:
         )
 
 
-def film(case: Case, map_file: Path, *, count: int, seed: int) -> Clip:
-    """``count`` frames of a case in front of a map; the seed chooses the view, the objects and the noise."""
+def film(case: Case, map_file: Path, *, count: int, seed: int, size: tuple[int, int] = (WIDTH, HEIGHT)) -> Clip:
+    """``count`` frames of a case in front of a map; the seed chooses the view, the objects and the noise.
+
+    ``size`` is (width, height) in pixels.
+    """
+    width, height = size
     rng = np.random.default_rng([seed, sum(map_file.name.encode())])
-    path = camera_path(case, width=WIDTH, height=HEIGHT, yaw_deg=float(rng.uniform(-180, 180)), seed=seed)
+    path = camera_path(case, width=width, height=height, yaw_deg=float(rng.uniform(-180, 180)), seed=seed)
     panorama = Panorama.load(str(map_file))
     middle = middle_exposure(panorama.render(path.view_at(0)))
     objects = case.objects(path, MIDDLE_GREY / middle, seed) if case.objects else []

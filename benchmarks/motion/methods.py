@@ -42,12 +42,13 @@ def bounds(clip: Clip) -> dict[str, list[FloatArray]]:
     """Each fusion applied to the true simultaneous noise-free pairs."""
     network = _fuser()
     return {
-        "mertens": [_mertens(_bgr(under), _bgr(over)) for under, over in clip.truth],
+        "mertens": [_mertens(bgr_picture(under), bgr_picture(over)) for under, over in clip.truth],
         "lcndr": [_lcndr(network, under, over) for under, over in clip.truth],
     }
 
 
-def _bgr(planes: Planes) -> Bgr:
+def bgr_picture(planes: Planes) -> Bgr:
+    """As OpenCV likes it."""
     return np.rint(bgr_from_planes(planes, BT709) * 255).astype(np.uint8)
 
 
@@ -70,7 +71,7 @@ def _scripted(align: Align) -> Method:
         fused = []
         for index in range(len(clip.frames)):
             pair = clip.pair(index)
-            reference, neighbour = (_bgr(frame.planes) for frame in (pair.reference, pair.neighbour))
+            reference, neighbour = (bgr_picture(frame.planes) for frame in (pair.reference, pair.neighbour))
             fused.append(_mertens(reference, align(reference, neighbour, pair.reference_is_under)))
         return fused
 

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from stages.alignment.blend import blend_planes
 from stages.alignment.camera import Flow
 from stages.alignment.confidence import Confidence
+from stages.alignment.crew import Crew
+from stages.alignment.exposure import Spots, curve_exposed_by, difference_stops, exposed_by, tremor_stops
 from stages.alignment.grain import Grain, memory_share, steady
 from stages.alignment.intensity import IntensityMapping
 from stages.alignment.levels import Levels
 from stages.alignment.memory import Memory
-from stages.alignment.motion import falling
 from stages.alignment.resampling import sample
 from stages.alignment.substitute import continue_into_saturated, reference_at_exposure, soften_grain
-from stages.alignment.warp import Warp, warp_planes
-from stages.frame import ExposurePair, Planes
+from stages.alignment.warp import warp_planes
+from stages.frame import ExposurePair, PixelArray, Planes
 
 _STILL_PX = (0.1, 0.4)
 """A warp by up to the first leaves the picture sharp, from the second it takes what any warp takes."""
@@ -41,48 +43,77 @@ class Side:
     confidence: Confidence
 
 
-def assemble(pair: ExposurePair, sides: Sequence[Side], memory: Memory | None) -> tuple[Planes, Planes, Confidence]:
+def assemble(
+    pair: ExposurePair, sides: Sequence[Side], memory: Memory | None, crew: Crew
+) -> tuple[Planes, Planes, Confidence]:
     """The reference, the other exposure on its pixel grid, and where that is seen and not guessed.
 
     Args:
         pair: names the reference.
         sides: the pair's neighbour first, then the frame on the other side where there is one.
         memory: of the frame before, if that is the pair's neighbour.
+        crew: does it.
     """
     reference, first = pair.reference.planes, sides[0]
-    planes, credit = first.planes, np.ones_like(first.confidence)
-    warp = Warp(first.flow, reference)
-    if memory is not None:
-        planes = memory.reference
+    levels = Levels.of(pair.reference.color, reference.bit_depth)
+    spots = Spots.over(reference, first.confidence)
+    credit = np.ones_like(first.confidence)
+    if memory is None:
+        (moved,) = warp_planes([first.planes], first.flow, crew)
+    else:
         still = _stillness(first.flow, reference.width)
         credit += _STILL_CREDIT * still
         trust = sample(memory.confidence, first.flow) * first.confidence
-        share = trust * memory_share(Grain.of(reference.luma, reference.bit_depth), still)
+        before = spots.followed(memory.neighbour.luma, first.flow)
+        tremor = difference_stops(before, reference.luma[spots.full], trust[spots.small], levels)
+        reference = exposed_by(reference, tremor_stops(tremor, memory.frames), levels, crew)
+        grain = Grain.of(reference.luma, reference.bit_depth)
+        share = trust * memory_share(grain, still)
         if share.mean() > _LEAST_SHARE:
-            reference = steady(reference, warp(memory.neighbour), share)
-    moved, confidence = warp(planes), first.confidence
+            moved, remembered = warp_planes([memory.reference, memory.neighbour], first.flow, crew)
+            reference = steady(reference, remembered, share, grain, crew)
+        else:
+            (moved,) = warp_planes([memory.reference], first.flow, crew)
+    confidence = first.confidence
     for side in sides[1:]:
+        (other,) = warp_planes([side.planes], side.flow, crew)
+        both = np.minimum(confidence, side.confidence)[spots.small]
+        tremor = difference_stops(moved.luma[spots.full], other.luma[spots.full], both, levels)
+        other = exposed_by(other, tremor_stops(tremor, memory.frames if memory is not None else 0), levels, crew)
         say = credit * confidence
         share = say / np.maximum(say + side.confidence, np.float32(1e-6))
-        moved = blend_planes(moved, warp_planes(side.planes, side.flow), share)
+        moved = blend_planes(moved, other, share, crew)
         confidence = np.maximum(confidence, side.confidence)
     if confidence.min() < 1:
-        moved = blend_planes(moved, _stand_in(pair, reference, first.mapping, moved, confidence), confidence)
+        curve = first.mapping.under_to_over if pair.reference_is_under else first.mapping.over_to_under
+        guess = curve[reference.luma[spots.full]]
+        miss = difference_stops(moved.luma[spots.full], guess, confidence[spots.small], levels)
+        curve = curve_exposed_by(curve, miss, levels)
+        stand_in = _stand_in(pair, reference, curve, levels, moved, confidence, crew)
+        moved = blend_planes(moved, stand_in, confidence, crew, into_second=True)
     return reference, moved, confidence
 
 
 def _stillness(flow: Flow, width: int) -> npt.NDArray[np.float32]:
     """(h, w) in [0, 1]: 1 where a warp along the flow, at a full width, takes nothing of the sharpness."""
-    moved_px = np.hypot(flow[..., 0], flow[..., 1]) * np.float32(width / flow.shape[1])
-    return falling(moved_px, _STILL_PX)
+    moved_px = cv2.magnitude(flow[..., 0], flow[..., 1]) * np.float32(width / flow.shape[1])
+    sharp_px, blurred_px = _STILL_PX
+    share = np.clip((np.float32(blurred_px) - moved_px) / np.float32(blurred_px - sharp_px), 0, 1)
+    return np.asarray(share, np.float32)
 
 
 def _stand_in(
-    pair: ExposurePair, reference: Planes, mapping: IntensityMapping, neighbour: Planes, confidence: Confidence
+    pair: ExposurePair,
+    reference: Planes,
+    curve: PixelArray,
+    levels: Levels,
+    neighbour: Planes,
+    confidence: Confidence,
+    crew: Crew,
 ) -> Planes:
-    """The reference at the neighbour's exposure."""
-    levels = Levels.of(pair.reference.color, reference.bit_depth)
+    """The reference at the neighbour's exposure, to which the curve brings it."""
     if pair.reference_is_under:
-        return reference_at_exposure(soften_grain(reference), mapping.under_to_over, levels)
-    stand_in = reference_at_exposure(reference, mapping.over_to_under, levels)
-    return continue_into_saturated(stand_in, reference, levels, neighbour, confidence)
+        return reference_at_exposure(soften_grain(reference, crew), curve, levels, crew)
+    stand_in = reference_at_exposure(reference, curve, levels, crew)
+    continue_into_saturated(stand_in, reference, levels, neighbour, confidence, crew)
+    return stand_in

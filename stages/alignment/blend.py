@@ -2,33 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from stages.alignment.resampling import resize
+from stages.alignment.compiled import compiled
+from stages.alignment.crew import Crew
+from stages.alignment.resampling import enlarge
 from stages.frame import PixelArray, Planes
 
+_HALF = np.float32(0.5)
+_UNIT = np.float32(1 / 255)
 
-def blend_planes(first: Planes, second: Planes, weight: npt.NDArray[np.float32]) -> Planes:
+
+def blend_planes(
+    first: Planes, second: Planes, weight: npt.NDArray[np.float32], crew: Crew, *, into_second: bool = False
+) -> Planes:
     """``first`` by the weight, ``second`` by the rest.
 
     Args:
         first: a picture.
         second: another of the same size and depth.
         weight: (h, w) in [0, 1], any size with the picture's aspect.
+        crew: does it.
+        into_second: the second is needed no more and may be written over.
     """
-    luma = _blend(first.luma, second.luma, weight)
-    chroma: Any = [_blend(*planes, weight) for planes in zip(first.chroma, second.chroma, strict=True)]
-    return Planes(luma, np.stack(chroma), first.bit_depth)
+    mixed = second if into_second else Planes(second.luma.copy(), second.chroma.copy(), second.bit_depth)
+    full = enlarged_weight(weight, mixed.luma.shape, crew)
+    crew.rows(full.shape, lambda *rows: _lay_over(first.luma, full, mixed.luma, *rows))
+    every_second = full[::2, ::2]
+    crew.rows(every_second.shape, lambda *rows: _lay_both_over(first.chroma, every_second, mixed.chroma, *rows))
+    return mixed
 
 
-def _blend(first: PixelArray, second: PixelArray, weight: npt.NDArray[np.float32]) -> PixelArray:
-    full = resize(weight, *first.shape)
-    if first.dtype == np.uint8:
-        return np.asarray(cv2.blendLinear(first, second, full, 1 - full), np.uint8)
-    # blendLinear knows 8 bits and floating point only.
-    mixed = cv2.blendLinear(first.astype(np.float32), second.astype(np.float32), full, 1 - full)
-    return np.rint(mixed).astype(np.uint16)
+def enlarged_weight(weight: npt.NDArray[np.float32], shape: tuple[int, ...], crew: Crew) -> npt.NDArray[np.uint8]:
+    """A map of weights in [0, 1] at full size, 255 = 1; valid until the next is asked for."""
+    full = crew.scratch("weight", shape, np.uint8)
+    enlarge(cv2.convertScaleAbs(weight, alpha=255), full)
+    return full
+
+
+@compiled
+def _lay_over(source: PixelArray, weight: npt.NDArray[np.uint8], target: PixelArray, start: int, end: int) -> None:
+    for y in range(start, end):
+        for x in range(target.shape[1]):
+            own = np.float32(target[y, x])
+            share = np.float32(weight[y, x]) * _UNIT
+            target[y, x] = np.int32(own + share * (np.float32(source[y, x]) - own) + _HALF)
+
+
+@compiled
+def _lay_both_over(source: PixelArray, weight: npt.NDArray[np.uint8], target: PixelArray, start: int, end: int) -> None:
+    for channel in range(2):
+        _lay_over(source[channel], weight, target[channel], start, end)

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from stages.alignment.compiled import compiled
+
 Picture = npt.NDArray[np.uint8]
 """(h, w) luma at the working size; of a pair, both in the intensities of the over frame."""
 Flow = npt.NDArray[np.float32]
@@ -49,21 +51,26 @@ def coarse_shift(reference: Picture, neighbour: Picture) -> tuple[float, float]:
     return x / size[0] * width, y / size[1] * height
 
 
-def camera_motion(flow: Flow, reference: Picture, round_trip_px: npt.NDArray[np.float32]) -> Flow:
+def structure(picture: Picture) -> npt.NDArray[np.float32]:
+    """(h, w): how firmly the surroundings of a pixel hold a patch in place."""
+    return np.asarray(cv2.cornerMinEigenVal(picture, 7), np.float32)
+
+
+def camera_motion(flow: Flow, held: npt.NDArray[np.float32], round_trip_px: npt.NDArray[np.float32]) -> Flow:
     """The camera's displacement field under a dense flow.
 
     Args:
         flow: dense displacements.
-        reference: tells where there is structure to hold on to.
+        held: ``structure`` of the reference.
         round_trip_px: (h, w) length of forward plus backward flow; large where the flow is wrong.
 
     Returns:
         (h, w, 2); exactly zero for a camera that stands still, and where there is too little structure to tell.
     """
-    height, width = reference.shape
+    height, width = held.shape
     step = max(4, max(height, width) // _GRID_STEPS)
     samples = np.s_[step // 2 :: step, step // 2 :: step]
-    usable = (cv2.cornerMinEigenVal(reference, 7)[samples] > _STRUCTURE) & (round_trip_px[samples] < 1.0)
+    usable = (held[samples] > _STRUCTURE) & (round_trip_px[samples] < 1.0)
     if np.count_nonzero(usable) < _MINIMUM_SAMPLES:
         return np.zeros_like(flow)
     x, y = _coordinates(width, height)
@@ -87,26 +94,55 @@ def _robust_fit(
     x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], observed: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float64]:
     """Eight parameters from displacements (n, 2) at n points, iteratively reweighted least squares."""
-    one, none = np.ones_like(x), np.zeros_like(x)
-    design = np.stack(
-        [
-            np.stack([one, none, x, y, none, none, x * x, x * y], axis=-1),
-            np.stack([none, one, none, none, x, y, x * y, y * y], axis=-1),
-        ],
-        axis=1,
-    ).astype(np.float64)
-    weight = np.ones(x.size)
-    parameters = np.zeros(8)
+    parameters: npt.NDArray[np.float64] = np.zeros(8)
     parameters[:2] = np.median(observed, axis=0)
     scale_px = 16 * _INLIER_PX
+    ridge = np.array([1e-6] * 2 + [1e-3] * 6)
     for _ in range(_ITERATIONS):
-        miss = np.linalg.norm(observed - design @ parameters, axis=1)
-        weight = 1 / (1 + (miss / scale_px) ** 2)
-        weighted = (design * weight[:, None, None]).reshape(-1, 8).T
-        ridge = np.diag([1e-6] * 2 + [1e-3] * 6) * weight.sum()
-        parameters = np.linalg.solve(weighted @ design.reshape(-1, 8) + ridge, weighted @ observed.ravel())
+        normal, right = np.zeros((8, 8)), np.zeros(8)
+        _sum_up(x, y, observed, parameters, scale_px, ridge, normal, right)
+        parameters = np.asarray(np.linalg.solve(normal, right), np.float64)
         scale_px = max(_INLIER_PX, scale_px / 2)
     return parameters
+
+
+@compiled
+def _sum_up(
+    x: npt.NDArray[np.float32],
+    y: npt.NDArray[np.float32],
+    observed: npt.NDArray[np.float32],
+    parameters: npt.NDArray[np.float64],
+    scale_px: float,
+    ridge: npt.NDArray[np.float64],
+    normal: npt.NDArray[np.float64],
+    right: npt.NDArray[np.float64],
+) -> None:
+    """Adds up the normal equations, each sample weighted by how well the parameters explain it."""
+    rows = np.zeros((2, 8))
+    weights = 0.0
+    for sample in range(x.size):
+        across, down = np.float64(x[sample]), np.float64(y[sample])
+        rows[0, 0] = rows[1, 1] = 1.0
+        rows[0, 2] = rows[1, 4] = across
+        rows[0, 3] = rows[1, 5] = down
+        rows[0, 6], rows[0, 7] = across * across, across * down
+        rows[1, 6], rows[1, 7] = across * down, down * down
+        miss = 0.0
+        for axis in range(2):
+            explained = 0.0
+            for term in range(8):
+                explained += rows[axis, term] * parameters[term]
+            miss += (observed[sample, axis] - explained) ** 2
+        weight = 1 / (1 + miss / scale_px**2)
+        weights += weight
+        for axis in range(2):
+            for term in range(8):
+                weighted = weight * rows[axis, term]
+                right[term] += weighted * observed[sample, axis]
+                for other in range(8):
+                    normal[term, other] += weighted * rows[axis, other]
+    for term in range(8):
+        normal[term, term] += ridge[term] * weights
 
 
 def _field(parameters: npt.NDArray[np.float64], x: npt.NDArray[np.float32], y: npt.NDArray[np.float32]) -> Flow:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from stages.alignment.assembly import Side, assemble
+from stages.alignment.crew import Crew
 from stages.alignment.matching import Matcher
 from stages.alignment.memory import Memory
+from stages.alignment.rehearsal import rehearsal_pairs
 from stages.frame import AlignedPair, ExposurePair, StreamInfo
 from stages.stage import FORBID_UNKNOWN_KEYS, Dropped, Stage
 
@@ -39,20 +41,28 @@ class FlowConfig:
 class FlowAlignment(Stage[ExposurePair, AlignedPair]):
     """Moves the neighbour onto the reference's pixel grid and replaces what cannot be trusted.
 
-    What the last aligned pair showed takes noise from the next as long as the frames follow one another: nothing
-    of it survives a cut, a gap, a change of size or an interval in which the scene changed.
+    What the last aligned pair showed takes noise from the next, and evens out exposures that tremble, as long as the
+    frames follow one another: nothing of it survives a cut, a gap, a change of size or an interval in which the scene
+    changed.
     """
 
     Config = FlowConfig
 
     def __init__(self, config: FlowConfig) -> None:
+        self._config = config
         self._looks_ahead = config.mode == "lookahead"
-        self._matcher = Matcher(config.working_long_side_px)
+        self._crew = Crew()
+        self._matcher = Matcher(config.working_long_side_px, self._crew)
         self._memory: Memory | None = None
         self._held: tuple[ExposurePair, Side] | None = None
 
     def open(self, info: StreamInfo) -> StreamInfo:
-        """Passes the description on: size, depth and time are the reference's."""
+        """Makes everything ready, and passes the description on: size, depth and time are the reference's."""
+        rehearsal = FlowAlignment(self._config)
+        for pair in rehearsal_pairs(info.bit_depth):
+            for _ in rehearsal.process(pair):
+                pass
+        rehearsal.close()
         return info
 
     def process(self, item: ExposurePair) -> Iterable[AlignedPair | Dropped]:
@@ -74,18 +84,20 @@ class FlowAlignment(Stage[ExposurePair, AlignedPair]):
             yield self._finish(held, [side])
 
     def close(self) -> None:
-        """Forget the frames."""
+        """Forget the frames and let the helpers go."""
         self._memory = self._held = None
+        self._crew.close()
 
     def _finish(self, pair: ExposurePair, sides: list[Side]) -> AlignedPair:
         known = self._memory if self._memory is not None and self._memory.precedes(pair) else None
-        reference, neighbour, confidence = assemble(pair, sides, known)
+        reference, neighbour, confidence = assemble(pair, sides, known, self._crew)
         self._memory = Memory(
             pair.index,
             reference=reference,
             neighbour=neighbour,
             confidence=confidence,
             reference_is_under=pair.reference_is_under,
+            frames=1 + (known.frames if known is not None else 0),
         )
         under, over = (reference, neighbour) if pair.reference_is_under else (neighbour, reference)
         return AlignedPair(pair, under=under, over=over, confidence=confidence)

@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from stages.alignment.blend import blend_planes
+from stages.alignment.blend import enlarged_weight
+from stages.alignment.compiled import compiled
+from stages.alignment.crew import Crew
 from stages.alignment.intensity import lookup
 from stages.frame import PixelArray, Planes
 
 _ROW_STEP = 4
+_MOST_ROWS = 144
+"""Of large pictures fewer rows than every fourth say as much."""
 _LEVELS = 16
 _QUIET_SHARE = 0.35
 """The quieter part of a picture tells noise from texture."""
@@ -22,6 +25,8 @@ _QUIET_DEVIATIONS = 0.4538
 _FEWEST_SAMPLES = 64
 _TOLERATED_DEVIATIONS = 2.5
 _ROUNDING = 0.5
+_HALF = np.float32(0.5)
+_UNIT = np.float32(1 / 255)
 _STILL_WEIGHT = 0.75
 """Of what is remembered, where it is as sharp as the frame."""
 _MOVED_WEIGHT = 0.5
@@ -45,11 +50,10 @@ class Grain:
         The second difference of independent noise has sqrt(6) times its deviation.
         """
         size = 1 << bit_depth
-        rows = plane[::_ROW_STEP].astype(np.int32)
-        bend = np.abs(rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:])
+        rows = plane[:: max(_ROW_STEP, plane.shape[0] // _MOST_ROWS)]
+        counts = np.zeros((_LEVELS, size // 4), np.int64)
+        _count_bends(rows, size, counts)
         widest = size // 4
-        cells = (rows[:, 1:-1] * _LEVELS // size) * widest + np.minimum(bend, widest - 1)
-        counts = np.bincount(cells.ravel(), minlength=_LEVELS * widest).reshape(_LEVELS, widest)
         ranks = np.cumsum(counts, axis=1)
         known = np.flatnonzero(ranks[:, -1] >= _FEWEST_SAMPLES)
         if known.size == 0:
@@ -72,23 +76,64 @@ def memory_share(grain: Grain, stillness: npt.NDArray[np.float32]) -> npt.NDArra
     return np.float32(moved) + np.float32(_STILL_WEIGHT - moved) * stillness
 
 
-def steady(frame: Planes, remembered: Planes, share: npt.NDArray[np.float32]) -> Planes:
+def steady(frame: Planes, remembered: Planes, share: npt.NDArray[np.float32], luma_grain: Grain, crew: Crew) -> Planes:
     """A frame drawn towards what was seen before, nowhere by more than its own noise: no thing can trail behind.
 
     Args:
         frame: noisy.
         remembered: the same scene at the same exposure, on the frame's pixel grid.
         share: (h, w) in [0, 1] of what is remembered, any size with the picture's aspect.
+        luma_grain: of the frame's luma.
+        crew: does it.
     """
-    luma = _within_noise(frame.luma, remembered.luma, frame.bit_depth)
-    planes = zip(frame.chroma, remembered.chroma, strict=True)
-    chroma: Any = [_within_noise(plane, before, frame.bit_depth) for plane, before in planes]
-    return blend_planes(Planes(luma, np.stack(chroma), frame.bit_depth), frame, share)
+    luma, chroma = np.empty_like(frame.luma), np.empty_like(frame.chroma)
+    full = enlarged_weight(share, luma.shape, crew)
+    _draw(frame.luma, remembered.luma, full, luma_grain, luma, crew)
+    for plane, before, target in zip(frame.chroma, remembered.chroma, chroma, strict=True):
+        _draw(plane, before, full[::2, ::2], Grain.of(plane, frame.bit_depth), target, crew)
+    return Planes(luma, chroma, frame.bit_depth)
 
 
-def _within_noise(plane: PixelArray, remembered: PixelArray, bit_depth: int) -> PixelArray:
-    table = np.rint(_TOLERATED_DEVIATIONS * Grain.of(plane, bit_depth).deviation + _ROUNDING).astype(plane.dtype)
-    allowed: Any = lookup(plane, table)
-    held: Any = cv2.min(cv2.max(remembered, cv2.subtract(plane, allowed)), cv2.add(plane, allowed))
-    within: PixelArray = held
-    return within
+def _draw(
+    plane: PixelArray,
+    remembered: PixelArray,
+    share: npt.NDArray[np.uint8],
+    grain: Grain,
+    target: PixelArray,
+    crew: Crew,
+) -> None:
+    allowed: Any = np.rint(_TOLERATED_DEVIATIONS * grain.deviation + _ROUNDING).astype(plane.dtype)
+
+    def work(start: int, end: int) -> None:
+        _draw_rows(plane, remembered, share, lookup(plane[start:end], allowed), target, start, end)
+
+    crew.rows(plane.shape, work)
+
+
+@compiled
+def _draw_rows(
+    plane: PixelArray,
+    remembered: PixelArray,
+    share: npt.NDArray[np.uint8],
+    allowed: PixelArray,
+    target: PixelArray,
+    start: int,
+    end: int,
+) -> None:
+    """``allowed`` holds the rows from ``start`` on alone."""
+    for y in range(start, end):
+        for x in range(plane.shape[1]):
+            own, most = np.float32(plane[y, x]), np.float32(allowed[y - start, x])
+            change = min(max(np.float32(remembered[y, x]) - own, -most), most)
+            target[y, x] = np.int32(own + np.float32(share[y, x]) * _UNIT * change + _HALF)
+
+
+@compiled
+def _count_bends(rows: PixelArray, size: int, counts: npt.NDArray[np.int64]) -> None:
+    """Counts pixels by level of brightness and second difference along the row."""
+    levels, widest = counts.shape
+    for y in range(rows.shape[0]):
+        for x in range(1, rows.shape[1] - 1):
+            middle = np.int64(rows[y, x])
+            bend = abs(np.int64(rows[y, x - 1]) - 2 * middle + np.int64(rows[y, x + 1]))
+            counts[middle * levels // size, min(bend, widest - 1)] += 1

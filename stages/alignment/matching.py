@@ -8,6 +8,7 @@ import numpy as np
 from stages.alignment.assembly import Side
 from stages.alignment.camera import Picture
 from stages.alignment.confidence import confidence_map
+from stages.alignment.crew import Crew
 from stages.alignment.intensity import IntensityMapping, estimate_mapping, lookup
 from stages.alignment.motion import Motion, MotionEstimator
 from stages.alignment.resampling import fit, sample
@@ -22,30 +23,35 @@ class Matcher:
 
     Args:
         working_long_side_px: of the pictures that are compared.
+        crew: does it.
     """
 
-    def __init__(self, working_long_side_px: int) -> None:
+    def __init__(self, working_long_side_px: int, crew: Crew) -> None:
         self._long_side_px = working_long_side_px
-        self._motion = MotionEstimator()
+        self._crew = crew
+        self._motion = MotionEstimator(crew)
+        self._last: tuple[PixelArray, PixelArray] | None = None
 
     def match(self, pair: ExposurePair) -> Side:
         """The neighbour as seen from the reference."""
         reference, neighbour, mapping = self._pictures(pair)
-        return _side(pair, mapping, reference, neighbour, self._motion.estimate(reference, neighbour))
+        motion = self._motion.estimate(reference, neighbour)
+        return _side(pair, mapping, reference, neighbour, motion, self._crew)
 
     def match_both(self, pair: ExposurePair) -> tuple[Side, Side]:
         """The neighbour as seen from the reference, and the reference as seen from the neighbour."""
         reference, neighbour, mapping = self._pictures(pair)
         there, back = self._motion.estimate_both(reference, neighbour)
         reverse = ExposurePair(pair.neighbour, pair.reference, not pair.reference_is_under, pair.ratio_stops)
-        return _side(pair, mapping, reference, neighbour, there), _side(reverse, mapping, neighbour, reference, back)
+        return self._crew.both(
+            lambda: _side(pair, mapping, reference, neighbour, there, self._crew),
+            lambda: _side(reverse, mapping, neighbour, reference, back, self._crew),
+        )
 
     def _pictures(self, pair: ExposurePair) -> tuple[Picture, Picture, IntensityMapping]:
         """Reference and neighbour in the over frame's intensities."""
         bit_depth = pair.reference.planes.bit_depth
-        reference, neighbour = (
-            fit(frame.planes.luma, self._long_side_px) for frame in (pair.reference, pair.neighbour)
-        )
+        reference, neighbour = self._reduced(pair)
         if pair.reference_is_under:
             mapping = estimate_mapping(reference, neighbour, bit_depth)
             reference = lookup(reference, mapping.under_to_over)
@@ -54,11 +60,27 @@ class Matcher:
             neighbour = lookup(neighbour, mapping.under_to_over)
         return _picture(reference, bit_depth), _picture(neighbour, bit_depth), mapping
 
+    def _reduced(self, pair: ExposurePair) -> tuple[PixelArray, PixelArray]:
+        """Luma of reference and neighbour at the working size; the neighbour as a rule was the last reference."""
+        here, there = pair.reference.planes.luma, pair.neighbour.planes.luma
+        reference = fit(here, self._long_side_px)
+        if self._last is not None and self._last[0] is there:
+            neighbour = self._last[1]
+        else:
+            neighbour = fit(there, self._long_side_px)
+        self._last = here, reference
+        return reference, neighbour
+
 
 def _side(
-    pair: ExposurePair, mapping: IntensityMapping, reference: Picture, neighbour: Picture, motion: Motion
+    pair: ExposurePair,
+    mapping: IntensityMapping,
+    reference: Picture,
+    neighbour: Picture,
+    motion: Motion,
+    crew: Crew,
 ) -> Side:
-    confidence = confidence_map(reference, sample(neighbour, motion.flow), motion)
+    confidence = confidence_map(reference, sample(neighbour, motion.flow), motion, crew)
     return Side(pair.neighbour.planes, mapping, motion.flow, confidence)
 
 

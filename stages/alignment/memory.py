@@ -21,6 +21,8 @@ class Memory:
     confidence: Confidence
     """Where that other exposure was seen, not guessed."""
     reference_is_under: bool
+    frames: int
+    """How many followed one another up to this one."""
 
     def precedes(self, pair: ExposurePair) -> bool:
         """Whether the pair's neighbour is the frame remembered: after a cut, a gap or another size it is not."""

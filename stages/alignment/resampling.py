@@ -24,6 +24,11 @@ def resize(image: Image, height: int, width: int) -> Image:
     return resized
 
 
+def enlarge(image: npt.NDArray[Any], target: npt.NDArray[Any]) -> None:
+    """Fills a target (h, w) with an image of the same kind and any smaller or equal size, bilinear."""
+    cv2.resize(image, target.shape[::-1], dst=target, interpolation=cv2.INTER_LINEAR)
+
+
 def fit(image: Image, long_side: int) -> Image:
     """``image`` shrunk to a long side, never enlarged."""
     height, width = image.shape[:2]

@@ -11,12 +11,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from stages.alignment.blend import blend_planes
+from stages.alignment.blend import enlarged_weight
+from stages.alignment.compiled import compiled
 from stages.alignment.confidence import Confidence
-from stages.alignment.fill import FloatImage, fill_from_surroundings
-from stages.alignment.intensity import lookup
+from stages.alignment.crew import Crew
+from stages.alignment.curve import through_curve
+from stages.alignment.fill import fill_from_surroundings
 from stages.alignment.levels import Levels
-from stages.alignment.resampling import fit, resize
+from stages.alignment.resampling import enlarge, fit, resize
 from stages.frame import PixelArray, Planes
 
 _GAIN_LIMITS = (0.25, 4.0)
@@ -27,6 +29,7 @@ _LUMA_GRAIN_PX, _CHROMA_GRAIN_PX = 0.7, 1.0
 """Deviations of the blur: measured, +2 dB at 4.5 stops and strong noise, -0.05 dB at 3 stops and little."""
 _SATURATED_SHARES = (0.92, 0.98)
 """Of the range from black to white: up to the first a pixel speaks for itself, from the second it is saturated."""
+_UNIT = np.float32(1 / 255)
 _FILL_SIZE_PX = 320
 _REACH_SHARE = 0.05
 """Deviation, as a share of the long side, of the neighbourhood that is asked."""
@@ -34,26 +37,31 @@ _ENOUGH_KNOWN_SHARE = 0.1
 """Of the neighbourhood: with less trusted saturated content in it, it has less of a say."""
 
 
-def reference_at_exposure(reference: Planes, curve: PixelArray, levels: Levels) -> Planes:
+def reference_at_exposure(reference: Planes, curve: PixelArray, levels: Levels, crew: Crew) -> Planes:
     """The reference through the intensity mapping.
 
     Args:
         reference: what to bring to the neighbour's exposure.
         curve: for each luma code value of the reference that of the neighbour.
         levels: of the code values.
+        crew: does it.
     """
-    luma = lookup(reference.luma, curve)
-    gain = lookup(resize(reference.luma, *reference.chroma.shape[1:]), chroma_gains(curve, levels))
-    middle = np.float32((reference.max_value + 1) // 2)
-    chroma = np.rint((reference.chroma - middle) * gain + middle)
-    clipped: Any = np.clip(chroma, 0, reference.max_value).astype(luma.dtype)
-    return Planes(luma, clipped, reference.bit_depth)
+    return through_curve(reference, curve, chroma_gains(curve, levels), crew)
 
 
-def soften_grain(planes: Planes) -> Planes:
-    """Slightly blurred: a frame about to be lifted by some stops would show its noise multiplied."""
-    luma: Any = cv2.GaussianBlur(planes.luma, (0, 0), _LUMA_GRAIN_PX)
-    chroma: Any = np.stack([cv2.GaussianBlur(plane, (0, 0), _CHROMA_GRAIN_PX) for plane in planes.chroma])
+def soften_grain(planes: Planes, crew: Crew) -> Planes:
+    """Slightly blurred: a frame about to be lifted by some stops would show its noise multiplied.
+
+    The result is valid until the next is asked for.
+    """
+    luma = crew.scratch("soft luma", planes.luma.shape, planes.luma.dtype)
+    chroma = crew.scratch("soft chroma", planes.chroma.shape, planes.chroma.dtype)
+
+    def soften_chroma() -> None:
+        for source, target in zip(planes.chroma, chroma, strict=True):
+            cv2.GaussianBlur(source, (0, 0), _CHROMA_GRAIN_PX, dst=target)
+
+    crew.both(lambda: cv2.GaussianBlur(planes.luma, (0, 0), _LUMA_GRAIN_PX, dst=luma), soften_chroma)
     return Planes(luma, chroma, planes.bit_depth)
 
 
@@ -71,9 +79,9 @@ def chroma_gains(curve: PixelArray, levels: Levels) -> npt.NDArray[np.float32]:
 
 
 def continue_into_saturated(
-    stand_in: Planes, reference: Planes, levels: Levels, neighbour: Planes, confidence: Confidence
-) -> Planes:
-    """The stand-in with its saturated parts continued from trusted saturated parts around them.
+    stand_in: Planes, reference: Planes, levels: Levels, neighbour: Planes, confidence: Confidence, crew: Crew
+) -> None:
+    """Continues the saturated parts of the stand-in, in place, from trusted saturated parts around them.
 
     Args:
         stand_in: the reference at the neighbour's exposure.
@@ -81,27 +89,63 @@ def continue_into_saturated(
         levels: of the code values.
         neighbour: on the reference's pixel grid.
         confidence: where the neighbour can be trusted.
+        crew: does it.
     """
-    codes = np.arange(reference.max_value + 1, dtype=np.float32)
-    shares = (codes - levels.black) / levels.span
-    low, high = _SATURATED_SHARES
-    saturation = np.clip((shares - low) / (high - low), 0, 1).astype(np.float32)
-
+    low, high = (np.float32(levels.black + share * levels.span) for share in _SATURATED_SHARES)
     small_confidence = fit(confidence, _FILL_SIZE_PX)
     size = small_confidence.shape
-    known = lookup(resize(reference.luma, *size), saturation) * small_confidence
+    saturated = np.clip((_thumbnail(reference.luma, *size) - low) / (high - low), 0, 1)
+    known = saturated.astype(np.float32) * small_confidence
     say = cv2.GaussianBlur(known, (0, 0), _REACH_SHARE * max(size)) / np.float32(_ENOUGH_KNOWN_SHARE)
     if say.max() < 1:
-        return stand_in
-    planes = [resize(plane, *size) for plane in (neighbour.luma, *neighbour.chroma)]
+        return
+    planes = [_thumbnail(plane, *size) for plane in (neighbour.luma, *neighbour.chroma)]
     filled = fill_from_surroundings(np.stack(planes, axis=-1).astype(np.float32), known)
-    weight = resize(np.minimum(say, 1).astype(np.float32), *reference.luma.shape) * lookup(reference.luma, saturation)
-    return blend_planes(_enlarged(filled, reference), stand_in, weight)
+    picture: list[Any] = [np.rint(filled[..., channel]).astype(stand_in.luma.dtype) for channel in range(3)]
+    weight = np.minimum(say, 1).astype(np.float32)
+
+    full = enlarged_weight(weight, stand_in.luma.shape, crew)
+    _continue(stand_in.luma, reference.luma, (low, high), picture[0], full, crew)
+    small = resize(reference.luma, *stand_in.chroma.shape[1:])
+    for target, plane in zip(stand_in.chroma, picture[1:], strict=True):
+        _continue(target, small, (low, high), plane, full[::2, ::2], crew)
 
 
-def _enlarged(picture: FloatImage, like: Planes) -> Planes:
-    """A small (h, w, 3) picture of luma, Cb, Cr at the size and depth of another."""
-    whole: Any = np.clip(np.rint(picture), 0, like.max_value).astype(like.luma.dtype)
-    luma = resize(np.ascontiguousarray(whole[..., 0]), *like.luma.shape)
-    chroma = resize(np.ascontiguousarray(whole[..., 1:]), *like.chroma.shape[1:])
-    return Planes(luma, np.ascontiguousarray(chroma.transpose(2, 0, 1)), like.bit_depth)
+def _thumbnail(plane: PixelArray, height: int, width: int) -> PixelArray:
+    """A plane much reduced, from every so many pixels: all of them would say the same."""
+    step = max(1, plane.shape[1] // (2 * width))
+    spots: Any = np.ascontiguousarray(plane[::step, ::step])
+    reduced: PixelArray = resize(spots, height, width)
+    return reduced
+
+
+def _continue(
+    target: PixelArray,
+    reference: PixelArray,
+    saturating: tuple[np.float32, np.float32],
+    picture: PixelArray,
+    weight: npt.NDArray[np.uint8],
+    crew: Crew,
+) -> None:
+    full = crew.scratch(f"continued {target.shape}", target.shape, target.dtype)
+    enlarge(picture, full)
+    crew.rows(target.shape, lambda *rows: _continue_rows(target, reference, *saturating, full, weight, *rows))
+
+
+@compiled
+def _continue_rows(
+    target: PixelArray,
+    reference: PixelArray,
+    low: np.float32,
+    high: np.float32,
+    picture: PixelArray,
+    weight: npt.NDArray[np.uint8],
+    start: int,
+    end: int,
+) -> None:
+    for y in range(start, end):
+        for x in range(target.shape[1]):
+            saturated = min(max((np.float32(reference[y, x]) - low) / (high - low), np.float32(0)), np.float32(1))
+            own = np.float32(target[y, x])
+            share = np.float32(weight[y, x]) * _UNIT * saturated
+            target[y, x] = np.int32(own + share * (np.float32(picture[y, x]) - own) + np.float32(0.5))

@@ -1,48 +1,48 @@
-"""A frame moved along a displacement field."""
+"""Frames moved along a displacement field."""
 
 from __future__ import annotations
 
-import cv2
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from stages.alignment.camera import Flow
-from stages.alignment.resampling import fetch, places, resize
+from stages.alignment.crew import Crew
+from stages.alignment.resampling import enlarge
+from stages.alignment.shifting import shift_rows
 from stages.frame import Planes
 
 
-class Warp:
-    """Moves frames of one size along one flow.
+def warp_planes(frames: Sequence[Planes], flow: Flow, crew: Crew) -> list[Planes]:
+    """Frames of one size and depth, all along the same flow; the same objects when nothing moves.
 
     Args:
-        flow: (h, w, 2), for each pixel of the reference where to look in the neighbour, in pixels of the flow's size.
-        like: a frame of the size to come, the flow's or larger.
+        frames: at full size.
+        flow: (h, w, 2), for each pixel of the reference where to look in the frames, in pixels of the flow's size,
+            which is the frames' or smaller.
+        crew: does it.
     """
+    if not flow.any():
+        return list(frames)
+    first = frames[0]
+    scale = first.width / flow.shape[1]
+    across, down = (crew.scratch(f"displacement {axis}", first.luma.shape, np.float32) for axis in "xy")
+    crew.both(lambda: enlarge(flow[..., 0].copy(), across), lambda: enlarge(flow[..., 1].copy(), down))
+    luma = tuple(np.empty_like(first.luma) for _ in frames)
+    chroma = [np.empty_like(first.chroma) for _ in frames]
+    sources: tuple[Any, ...] = tuple(np.ascontiguousarray(frame.luma) for frame in frames)
+    colors: tuple[Any, ...] = tuple(np.ascontiguousarray(plane) for frame in frames for plane in frame.chroma)
+    moved_colors = tuple(plane for planes in chroma for plane in planes)
 
-    def __init__(self, flow: Flow, like: Planes) -> None:
-        self._moves = bool(flow.any())
-        if self._moves:
-            scale = like.width / flow.shape[1]
-            _, height, width = like.chroma.shape
-            self._luma = places(_enlarge(flow, like.height, like.width, scale))
-            self._chroma = places(_enlarge(flow, height, width, scale / 2))
-
-    def __call__(self, planes: Planes) -> Planes:
-        """A frame moved; the same object when nothing moves."""
-        if not self._moves:
-            return planes
+    def shift_luma(start: int, end: int) -> None:
         # Cubic keeps the sharpness that every fractional shift by linear interpolation takes.
-        luma = fetch(planes.luma, self._luma, cv2.INTER_CUBIC)
-        if planes.bit_depth > 8:
-            # Overshoot at edges: uint8 saturates by itself, 10 bits in uint16 do not.
-            luma = np.minimum(luma, luma.dtype.type(planes.max_value))
-        chroma = np.stack([fetch(plane, self._chroma) for plane in planes.chroma])
-        return Planes(luma, chroma, planes.bit_depth)
+        shift_rows(sources, across, down, scale, luma, first.max_value, True, start, end)
 
+    def shift_chroma(start: int, end: int) -> None:
+        every_second = across[::2, ::2], down[::2, ::2]
+        shift_rows(colors, *every_second, scale / 2, moved_colors, first.max_value, False, start, end)
 
-def warp_planes(planes: Planes, flow: Flow) -> Planes:
-    """One frame at full size along a flow of the same or a smaller size; the same object when nothing moves."""
-    return Warp(flow, planes)(planes)
-
-
-def _enlarge(flow: Flow, height: int, width: int, scale: float) -> Flow:
-    return resize(flow * np.float32(scale), height, width)
+    crew.rows(first.luma.shape, shift_luma)
+    crew.rows(first.chroma.shape[1:], shift_chroma)
+    return [Planes(*planes, first.bit_depth) for planes in zip(luma, chroma, strict=True)]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 from stages.alignment.camera import Picture, coarse_shift
 from stages.alignment.confidence import confidence_map
+from stages.alignment.crew import Crew
+from stages.alignment.exposure import difference_stops, exposed_by, tremor_stops
 from stages.alignment.fill import fill_from_surroundings
 from stages.alignment.intensity import estimate_mapping, lookup
 from stages.alignment.levels import Levels
 from stages.alignment.motion import MotionEstimator
+from stages.alignment.shifting import shift_rows
 from stages.alignment.substitute import chroma_gains, reference_at_exposure
 from stages.alignment.warp import warp_planes
 from stages.frame import BT709, ColorRange, ColorTags, PixelArray, Planes
@@ -18,6 +22,7 @@ from tests.alignment.scenes import photograph, psnr_db, textured_radiance, windo
 
 HEIGHT, WIDTH = 200, 320
 CANVAS = textured_radiance(HEIGHT + 128, WIDTH + 128, seed=9)
+CREW = Crew()
 
 
 def eight_bit(luma: PixelArray) -> Picture:
@@ -59,7 +64,7 @@ def test_a_shift_is_recovered_to_a_fraction_of_a_pixel(dx: float, dy: float) -> 
     here, there = window(CANVAS, HEIGHT, WIDTH, dx=0, dy=0), window(CANVAS, HEIGHT, WIDTH, dx=dx, dy=dy)
     under, over = photograph(there, stops=0, noise=0.004), photograph(here, stops=3, noise=0.004, seed=1)
     lifted = lookup(under.luma, estimate_mapping(under.luma, over.luma, 8).under_to_over)
-    motion = MotionEstimator().estimate(eight_bit(over.luma), eight_bit(lifted))
+    motion = MotionEstimator(CREW).estimate(eight_bit(over.luma), eight_bit(lifted))
     # The scene moves against the camera.
     error_px = np.linalg.norm(motion.flow + np.array([dx, dy]), axis=-1)
     exposed = (over.luma > 40) & (over.luma < 220)
@@ -70,7 +75,7 @@ def test_a_shift_is_recovered_to_a_fraction_of_a_pixel(dx: float, dy: float) -> 
 def test_noise_moves_nothing() -> None:
     scene = window(CANVAS, HEIGHT, WIDTH, dx=0, dy=0)
     first, second = (eight_bit(photograph(scene, stops=2, noise=0.02, seed=seed).luma) for seed in (1, 2))
-    assert np.mean(np.abs(MotionEstimator().estimate(first, second).flow)) < 0.02
+    assert np.mean(np.abs(MotionEstimator(CREW).estimate(first, second).flow)) < 0.02
 
 
 def test_the_coarse_shift_is_taken_only_when_it_helps() -> None:
@@ -87,20 +92,21 @@ def test_the_coarse_shift_is_taken_only_when_it_helps() -> None:
 def test_confidence_is_full_for_equal_pictures_and_none_for_unrelated_ones() -> None:
     here = eight_bit(photograph(window(CANVAS, HEIGHT, WIDTH, dx=0, dy=0), stops=2).luma)
     unrelated = eight_bit(photograph(textured_radiance(HEIGHT, WIDTH, seed=50), stops=2).luma)
-    still = MotionEstimator().estimate(here, here)
-    assert confidence_map(here, here, still).min() == 1
-    assert confidence_map(here, unrelated, still).max() < 0.1
+    still = MotionEstimator(CREW).estimate(here, here)
+    assert confidence_map(here, here, still, CREW).min() == 1
+    assert confidence_map(here, unrelated, still, CREW).max() < 0.1
 
 
 def test_a_frame_without_motion_is_the_frame_itself() -> None:
     planes = photograph(window(CANVAS, 90, 160, dx=0, dy=0), stops=1)
-    assert warp_planes(planes, np.zeros((45, 80, 2), np.float32)) is planes
+    assert warp_planes([planes], np.zeros((45, 80, 2), np.float32), CREW)[0] is planes
 
 
 @pytest.mark.parametrize("bit_depth", [8, 10])
 def test_luma_and_chroma_move_together(bit_depth: int) -> None:
     here, there = (window(CANVAS, 121, 161, dx=dx, dy=0) for dx in (0.0, 4.0))
-    moved = warp_planes(photograph(there, stops=1, bit_depth=bit_depth), np.full((61, 81, 2), (-2.012, 0), np.float32))
+    frame = photograph(there, stops=1, bit_depth=bit_depth)
+    (moved,) = warp_planes([frame], np.full((61, 81, 2), (-2.012, 0), np.float32), CREW)
     truth = photograph(here, stops=1, bit_depth=bit_depth)
     assert psnr_db(moved, truth, border=8) > 40
     chroma_error = np.abs(moved.chroma[:, 4:-4, 4:-4].astype(int) - truth.chroma[:, 4:-4, 4:-4])
@@ -121,7 +127,7 @@ def test_the_reference_stands_in_at_the_other_exposure() -> None:
     scene = window(CANVAS, HEIGHT, WIDTH, dx=0, dy=0)
     under, over = photograph(scene, stops=0), photograph(scene, stops=2)
     mapping = estimate_mapping(under.luma, over.luma, 8)
-    stand_in = reference_at_exposure(under, mapping.under_to_over, Levels.of(BT709, 8))
+    stand_in = reference_at_exposure(under, mapping.under_to_over, Levels.of(BT709, 8), CREW)
     assert psnr_db(stand_in, over) > 30
     exposed = over.luma[::2, ::2] < 190
     error = np.abs(stand_in.chroma.astype(int) - over.chroma)[:, exposed]
@@ -147,3 +153,62 @@ def test_black_and_white_follow_range_and_depth() -> None:
         Levels(0, 255),
         Levels(0, 1023),
     ]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize(("height", "width"), [(2, 3), (17, 33), (90, 161)])
+@pytest.mark.parametrize("cubic", [True, False])
+def test_pixels_are_fetched_as_opencv_does(dtype: type, height: int, width: int, cubic: bool) -> None:
+    rng = np.random.default_rng(1)
+    top = 255 if dtype is np.uint8 else 1023
+    source = cv2.GaussianBlur(rng.uniform(0, top, (height, width)).astype(np.float32), (0, 0), 1.5).astype(dtype)
+    across, down = (
+        cv2.GaussianBlur(rng.normal(0, 40, (height, width)).astype(np.float32), (0, 0), 5) for _ in range(2)
+    )
+    target = np.empty_like(source)
+    shift_rows((source,), across, down, 1.0, (target,), top, cubic, 0, height)
+    x, y = across + np.arange(width, dtype=np.float32), down + np.arange(height, dtype=np.float32)[:, None]
+    method = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
+    theirs = np.minimum(cv2.remap(source, x, y, method, borderMode=cv2.BORDER_REPLICATE), top)
+    # Next to the border all is linear, and OpenCV counts in 32nds of a pixel.
+    inside = (x > 2) & (x < width - 20) & (y > 2) & (y < height - 3) | (not cubic)
+    assert np.abs(target.astype(int) - theirs)[inside].max(initial=0) <= 0.02 * top
+
+
+def test_a_crew_works_through_every_row_once_and_lets_errors_through() -> None:
+    rows = np.zeros(1000, int)
+
+    def count(start: int, end: int) -> None:
+        rows[start:end] += 1
+
+    CREW.rows((1000, 1000), count)
+    assert (rows == 1).all()
+
+    def fail() -> None:
+        raise ValueError("in a helper")
+
+    with pytest.raises(ValueError, match="in a helper"):
+        CREW.both(lambda: None, fail)
+    with pytest.raises(ValueError, match="in a helper"):
+        CREW.both(fail, lambda: None)
+
+
+def test_helpers_may_ask_for_help() -> None:
+    def inner() -> tuple[int, int]:
+        return CREW.both(lambda: 1, lambda: 2)
+
+    assert CREW.both(lambda: CREW.both(inner, inner), lambda: CREW.both(inner, inner)) == (((1, 2), (1, 2)),) * 2
+
+
+@pytest.mark.parametrize("stops", [-0.15, 0.1])
+def test_a_difference_of_exposure_is_measured_and_taken_away(stops: float) -> None:
+    scene, levels = window(CANVAS, HEIGHT, WIDTH, dx=0, dy=0), Levels.of(BT709, 8)
+    steady, trembling = photograph(scene, stops=2, noise=0.004), photograph(scene, stops=2 + stops, noise=0.004, seed=1)
+    trust = np.ones((HEIGHT, WIDTH), np.float32)
+    measured = difference_stops(steady.luma, trembling.luma, trust, levels)
+    assert measured == pytest.approx(-stops, abs=0.02)
+    assert psnr_db(exposed_by(trembling, measured, levels, CREW), steady) > psnr_db(trembling, steady) + 5
+    assert exposed_by(steady, 0.001, levels, CREW) is steady
+    assert tremor_stops(1.0, frames_seen=20) == 0
+    assert abs(tremor_stops(stops, frames_seen=20)) < abs(stops)
+    assert difference_stops(steady.luma, trembling.luma, 0 * trust, levels) == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from stages.alignment.crew import Crew
 from stages.alignment.flow import FlowAlignment, FlowConfig
 from stages.alignment.grain import Grain, steady
 from stages.frame import AlignedPair, ExposurePair, Planes
@@ -162,6 +163,72 @@ def test_a_gap_in_the_stream_starts_afresh(config: FlowConfig) -> None:
         assert np.array_equal(item.over.luma, alone.over.luma)
 
 
+def errors_db(aligned: AlignedPair, under: Planes, over: Planes) -> tuple[float, float]:
+    """PSNR of both exposures against the truth, away from where the camera brings in what was never seen."""
+    return psnr_db(aligned.under, under, border=12), psnr_db(aligned.over, over, border=12)
+
+
+@modes
+def test_a_dropped_frame_leaves_those_after_it_as_good_as_before(config: FlowConfig) -> None:
+    scenes = [seen(CANVAS, dx=2.0 * index) for index in range(10)]
+    pictures = [exposed(scene, index) for index, scene in enumerate(scenes)]
+    pairs = [*pairs_of(pictures[:5]), pair(pictures, 6, 3), *pairs_of(pictures)[7:]]
+    for item in align(pairs, config)[5:]:
+        truth = [exposed(scenes[item.index], which, noise=0) for which in (0, 1)]
+        assert min(errors_db(item, truth[0], truth[1])) > 28
+
+
+@modes
+def test_a_jump_of_the_exposure_costs_one_frame_at_most(config: FlowConfig) -> None:
+    def shot(index: int, noise: float) -> Planes:
+        stops = STOPS * (index % 2) - (1.0 if index >= 5 else 0.0)
+        return photograph(seen(CANVAS), stops=stops, noise=noise, seed=index)
+
+    pictures = [shot(index, 0.01) for index in range(10)]
+    aligned = align(pairs_of(pictures), config)
+    for item in (*aligned[:4], *aligned[6:]):
+        later = 6 if item.index >= 5 else 0
+        assert min(errors_db(item, shot(later, 0.0), shot(later + 1, 0.0))) > 32
+    for item in aligned:
+        own = item.under if item.pair.reference_is_under else item.over
+        assert psnr_db(own, pictures[item.index]) > 32
+
+
+@modes
+def test_a_camera_covered_and_uncovered_shows_neither_too_long(config: FlowConfig) -> None:
+    nothing = np.full_like(seen(CANVAS), 1e-4)
+    covered = range(4, 8)
+    scenes = [nothing if index in covered else seen(CANVAS) for index in range(12)]
+    pictures = [exposed(scene, index, noise=0.004) for index, scene in enumerate(scenes)]
+    aligned = align(pairs_of(pictures), config)
+    for item in aligned:
+        own = item.under if item.pair.reference_is_under else item.over
+        assert psnr_db(own, pictures[item.index]) > 32
+        if item.index not in (3, 4, 7, 8):
+            truth = [exposed(scenes[item.index], which, noise=0) for which in (0, 1)]
+            assert min(errors_db(item, truth[0], truth[1])) > 30
+    scene = exposed(seen(CANVAS), 1, noise=0).luma.ravel()
+    shown = aligned[4].over.luma.ravel().astype(float)
+    assert shown.std() < 1 or abs(np.corrcoef(shown, scene)[0, 1]) < 0.2
+
+
+@modes
+def test_an_exposure_that_trembles_gives_a_picture_that_does_not(config: FlowConfig) -> None:
+    tremor = np.random.default_rng(2).normal(0, 0.1, 24)
+    pictures = [
+        photograph(seen(CANVAS, dx=index), stops=STOPS * (index % 2) + tremor[index], noise=0.004, seed=index)
+        for index in range(24)
+    ]
+    aligned = align(pairs_of(pictures), config)
+
+    def unrest(brightness: list[float]) -> float:
+        return float(np.abs(np.diff(brightness[8:], 2)).mean())
+
+    for own, which in ((pictures[::2], "under"), (pictures[1::2], "over")):
+        steadied = [float(getattr(item, which).luma.mean()) for item in aligned[(which == "over") :: 2]]
+        assert unrest(steadied) < 0.5 * unrest([float(planes.luma.mean()) for planes in own])
+
+
 @modes
 def test_nothing_trails_behind_what_moves(config: FlowConfig) -> None:
     def scene(index: int) -> Radiance:
@@ -185,7 +252,7 @@ def test_grain_is_measured_where_there_is_texture_too() -> None:
 def test_a_remembered_thing_changes_a_frame_by_no_more_than_noise() -> None:
     here = exposed(seen(CANVAS), 1, noise=0.01)
     there = exposed(seen(OTHER), 1, noise=0.01)
-    drawn = steady(here, there, np.ones((HEIGHT, WIDTH), np.float32))
+    drawn = steady(here, there, np.ones((HEIGHT, WIDTH), np.float32), Grain.of(here.luma, 8), Crew())
     assert psnr_db(drawn, here) > 30
 
 

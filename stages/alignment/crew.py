@@ -1,0 +1,78 @@
+"""Work on several cores at once, for as long as one frame takes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+First = TypeVar("First")
+Second = TypeVar("Second")
+
+_MOST_HANDS = 4
+"""More would wait for memory and for each other."""
+_FEWEST_PIXELS = 1 << 16
+"""Below it a thread takes longer to wake than to work."""
+
+
+class Crew:
+    """The calling thread and its helpers, who wait for work between frames."""
+
+    def __init__(self) -> None:
+        self._hands = min(os.cpu_count() or 1, _MOST_HANDS)
+        self._helpers = ThreadPoolExecutor(max(1, self._hands - 1), thread_name_prefix="alignment")
+        self._scratch: dict[str, npt.NDArray[Any]] = {}
+
+    def scratch(self, purpose: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """Memory to write to, the same for a purpose from frame to frame: fresh memory costs more than filling it."""
+        held = self._scratch.get(purpose)
+        if held is None or held.shape != shape or held.dtype != dtype:
+            held = self._scratch[purpose] = np.empty(shape, dtype)
+        return held
+
+    def both(self, first: Callable[[], First], second: Callable[[], Second]) -> tuple[First, Second]:
+        """The results of two functions that run at the same time."""
+        if self._hands == 1:
+            return first(), second()
+        other = self._helpers.submit(second)
+        try:
+            result = first()
+        except BaseException:
+            _call_off(other)
+            raise
+        # A helper who did not come to it is busy, perhaps waiting for this very thread.
+        return result, second() if other.cancel() else other.result()
+
+    def rows(self, shape: tuple[int, ...], work: Callable[[int, int], None]) -> None:
+        """Works through a plane of a shape: ``work`` gets the first row of a part and the row after its last."""
+        height, width = shape
+        parts = self._hands if height * width >= _FEWEST_PIXELS else 1
+        own, *rest = pairwise(height * part // parts for part in range(parts + 1))
+        others = {part: self._helpers.submit(work, *part) for part in rest}
+        try:
+            work(*own)
+            for part, other in others.items():
+                if other.cancel():
+                    work(*part)
+                else:
+                    other.result()
+        except BaseException:
+            for other in others.values():
+                _call_off(other)
+            raise
+
+    def close(self) -> None:
+        """Sends the helpers home."""
+        self._scratch.clear()
+        self._helpers.shutdown()
+
+
+def _call_off(other: Future[Any]) -> None:
+    """Returns when nothing of it runs any more."""
+    if not other.cancel():
+        other.exception()

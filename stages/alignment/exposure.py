@@ -1,0 +1,120 @@
+"""Exposures that are not quite what they were: measured where two pictures show the same, and evened out over time.
+
+Shutters, apertures and mains light tremble by some percent from frame to frame, which the eye sees as flicker. Between
+encoded signals such a difference is a gain, since they follow a power law.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stages.alignment.camera import Flow
+from stages.alignment.crew import Crew
+from stages.alignment.curve import through_curve
+from stages.alignment.levels import Levels
+from stages.frame import PixelArray, Planes
+
+_SPOTS_ACROSS = 160
+_FEWEST_SPOTS = 200
+_TRUST = 0.85
+_MID_TONES = (0.12, 0.8)
+"""Of the range from black to white: where noise and saturation leave a ratio alone."""
+_ENCODING = 1 / 2.2
+_SMALLEST_STOPS = 0.025
+"""A code value in mid-tones: less is not told from noise and rounding."""
+_TREMOR_STOPS = (0.2, 0.6)
+"""A difference up to the first is evened out, from the second it is meant: another exposure, another light."""
+_LARGEST_SHARE = 0.85
+"""Of a tremor is taken away; the rest follows what changes slowly."""
+_KNEE = 0.75
+"""Of the range from black to white: from here a gain bends so that white stays white."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spots:
+    """Places spread over the reference, where pictures are compared."""
+
+    full: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
+    """Rows and columns at full size, for indexing a plane."""
+    small: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
+    """The same at the working size."""
+    scale: float
+    """Pixels at full size for one at the working size."""
+
+    @classmethod
+    def over(cls, planes: Planes, working: npt.NDArray[np.float32]) -> Spots:
+        """Spots for pictures like ``planes`` and maps like ``working``."""
+        step = max(1, round(planes.width / _SPOTS_ACROSS))
+        rows, columns = np.ix_(np.arange(step // 2, planes.height, step), np.arange(step // 2, planes.width, step))
+        height, width = working.shape[:2]
+        small = rows * height // planes.height, columns * width // planes.width
+        return cls((rows, columns), small, planes.width / width)
+
+    def followed(self, plane: PixelArray, flow: Flow) -> PixelArray:
+        """The pixels of another picture to which a flow at the working size leads."""
+        displacement = np.rint(flow[self.small] * np.float32(self.scale)).astype(np.intp)
+        rows = np.clip(self.full[0] + displacement[..., 1], 0, plane.shape[0] - 1)
+        columns = np.clip(self.full[1] + displacement[..., 0], 0, plane.shape[1] - 1)
+        pixels: PixelArray = plane[rows, columns]
+        return pixels
+
+
+def difference_stops(wanted: PixelArray, given: PixelArray, trust: npt.NDArray[np.float32], levels: Levels) -> float:
+    """By how much more ``wanted`` was exposed than ``given``; 0 where too little tells.
+
+    Args:
+        wanted: luma code values at some spots.
+        given: what another picture shows there.
+        trust: in [0, 1], that both show the same.
+        levels: of the code values.
+    """
+    low, high = (levels.black + share * levels.span for share in _MID_TONES)
+    known = (trust > _TRUST) & (np.minimum(wanted, given) > low) & (np.maximum(wanted, given) < high)
+    if np.count_nonzero(known) < _FEWEST_SPOTS:
+        return 0.0
+    ratio = (wanted[known].astype(np.float64) - levels.black) / (given[known].astype(np.float64) - levels.black)
+    return float(np.log2(np.median(ratio))) / _ENCODING
+
+
+def tremor_stops(stops: float, frames_seen: int) -> float:
+    """What of a difference to the frames before is to be evened out.
+
+    Args:
+        stops: how far the frames before differ from this one.
+        frames_seen: of both exposures; at first each counts as much as any before it.
+    """
+    small, large = _TREMOR_STOPS
+    alike_seen = frames_seen // 2
+    share = min(alike_seen / (alike_seen + 1), _LARGEST_SHARE)
+    return share * stops * min(max((large - abs(stops)) / (large - small), 0.0), 1.0)
+
+
+def exposed_by(planes: Planes, stops: float, levels: Levels, crew: Crew) -> Planes:
+    """A picture as if exposed by so much more; the same object where that is nothing."""
+    if abs(stops) < _SMALLEST_STOPS:
+        return planes
+    values, gains = _curve(planes.max_value + 1, stops, levels)
+    curve: Any = values.astype(planes.luma.dtype)
+    return through_curve(planes, curve, gains, crew)
+
+
+def curve_exposed_by(curve: PixelArray, stops: float, levels: Levels) -> PixelArray:
+    """An intensity mapping whose result is exposed by so much more."""
+    exposed: Any = _curve(curve.size, stops, levels)[0].astype(curve.dtype)
+    mapped: PixelArray = exposed[curve]
+    return mapped
+
+
+def _curve(size: int, stops: float, levels: Levels) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """For each luma code value the new one, and the factor on the colour differences."""
+    gain = 2 ** (stops * _ENCODING)
+    codes = np.arange(size, dtype=np.float64)
+    shares = (codes - levels.black) / levels.span
+    bent = np.interp(shares, [0, min(_KNEE, _KNEE / gain), 1], [0, min(_KNEE * gain, _KNEE), 1])
+    new = np.where((shares > 0) & (shares < 1), levels.black + bent * levels.span, codes)
+    gains = np.where(shares > 0, (new - levels.black) / np.maximum(codes - levels.black, 1), 1)
+    return np.rint(new).astype(np.float32), gains.astype(np.float32)
