@@ -34,6 +34,7 @@ COMMANDS: Final[dict[str, str]] = {
     "train": "Train the network.",
     "ablate": "Train without each part of the network and compare.",
     "evaluate": "Measure how well pairs are fused, beside the alternatives.",
+    "bench": "Measure how fast this machine fuses, beside the alternatives.",
     "models": "List the packaged networks.",
     "config": "Show, check and describe configurations.",
     "doctor": "Try what this machine can do: devices, codecs, cameras.",

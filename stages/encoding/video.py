@@ -41,7 +41,7 @@ class VideoConfig:
     """Quality of h264 and h265 (0-51) and av1 (0-63), smaller is better; null: 18, 20 and 25."""
     preset: str | int | None = None
     """Speed of the encoder (h264, h265: ultrafast ... placebo; av1: 0 ... 12) or profile of prores (proxy, lt,
-    standard, hq); null: medium, fast, 8 and hq."""
+    standard, hq); null: veryfast, fast, 8 and hq."""
     keep_streams: bool = True
     """Carry over audio, subtitles, chapters, tags and attachments of the source."""
     overwrite: bool = True
