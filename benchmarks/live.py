@@ -10,7 +10,6 @@ frame was decoded, by the clock of this machine. A short clip goes first, unwatc
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import tempfile
 import threading
 import time
@@ -19,7 +18,7 @@ from typing import Final
 
 import numpy as np
 
-from benchmarks.preview import run_audience
+from benchmarks.audience import Audience
 from pipeline.assembly import Pipeline, assemble
 from pipeline.config import validate
 from pipeline.config_file import apply_overrides, read_settings
@@ -54,24 +53,18 @@ def live_pipeline(clip: Path, overrides: list[str]) -> Pipeline:
 
 def run_watched(pipeline: Pipeline) -> list[float]:
     """The age of each picture in milliseconds when the viewer had it."""
-    context = multiprocessing.get_context("spawn")
-    orders, other_end = context.Pipe()
-    viewer = context.Process(target=run_audience, args=(other_end, 1), daemon=True)
-    viewer.start()
+    audience = Audience(1)
     run = threading.Thread(target=pipeline.runner.run)
     run.start()
     preview = pipeline.preview
     assert preview is not None
     while preview.url is None:
         time.sleep(0.01)
-    orders.send(preview.url)
+    audience.come(preview.url)
     run.join()
-    orders.send(None)
-    ages_ms: list[float]
-    ages_ms, _ = orders.recv()
-    orders.send("")
-    viewer.join()
-    return ages_ms
+    seen = audience.go()
+    audience.close()
+    return seen.ages_ms
 
 
 def main() -> None:

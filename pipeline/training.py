@@ -23,6 +23,7 @@ from stages.fusion import weights
 from stages.fusion.ablation import switch_off
 from stages.fusion.lcndr import LCNDR
 from stages.fusion.mef_ssim import MefSsim
+from stages.fusion.models import load_model
 from stages.fusion.training import Batch, Progress, TrainingPlan, train, validate
 
 _VALIDATION_SEED = 1_000_003
@@ -60,16 +61,18 @@ def run_training(
         on_left_out: told in one line of photographs that cannot be trained on.
 
     Raises:
-        ConfigError: too few scenes, a held-out name that fits none, or a folder that holds a run with other settings.
+        ConfigError: too few scenes, a held-out name that fits none, no such teacher, or a folder that holds a run
+            with other settings.
         SourceError: a map cannot be read.
     """
     scenes, held_out = split_scenes(find_scenes(run.places), run.hold_out)
     claim_folder(run, scenes)
     sampler = PairSampler(scenes.maps, _brackets(scenes, run.side, on_left_out), run.pairs)
     validation = _validation(held_out, _brackets(held_out, _VALIDATION_SIDE, on_left_out), run.validation_pairs)
+    teacher = load_model(run.teacher) if run.teacher else None
     torch.manual_seed(run.seed)
-    model = switch_off(LCNDR(), run.without)
-    plan = TrainingPlan(steps=run.steps, learning_rate=run.learning_rate, loss=run.loss)
+    model = switch_off(LCNDR(run.widths), run.without)
+    plan = TrainingPlan(steps=run.steps, learning_rate=run.learning_rate, loss=run.loss, teacher=teacher)
 
     def on_best(averaged: torch.nn.Module) -> None:
         draw_validation(averaged, validation, run.output / "validation.png", device=device)
@@ -91,7 +94,7 @@ def run_training(
             on_best=on_best,
         )
     model.load_state_dict(best)
-    scores = {run.name: validate(model, validation, device=device), **_baselines(validation)}
+    scores = {run.name: validate(model, validation, run.loss, device=device).mef_ssim, **_baselines(validation)}
     path = run.output / f"{run.name}.safetensors"
     description = f"LCNDR, trained on {_counted(scenes)}"
     metadata = {"name": run.name, "license": run.license, "description": description}
@@ -148,7 +151,8 @@ def _prefetched(sampler: PairSampler, ahead: ThreadPoolExecutor) -> Callable[[in
 
 def _baselines(batches: Sequence[Batch]) -> dict[str, float]:
     """MEF-SSIM of the plain average and of OpenCV's MergeMertens on the same pairs."""
-    mertens = cv2.createMergeMertens()
+    # Without its weight for saturation, which is nothing in pictures of luma alone.
+    mertens = cv2.createMergeMertens(1, 0, 1)
     scores: dict[str, list[float]] = {"OpenCV MergeMertens": [], "plain average": []}
     for batch in batches:
         metric = MefSsim(torch.cat([batch.clean_under, batch.clean_over], dim=1))

@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from pipeline.training_run import TrainingRun
 from pipeline.training_scenes import Scenes
+from stages.fusion.lcndr import Widths
 from stages.fusion.loss import LossWeights
 
 
@@ -86,6 +87,10 @@ def _data(run: TrainingRun, training: Scenes) -> str:
 def _departures(run: TrainingRun) -> str:
     """What is not as usual about network and loss."""
     text = ""
+    if run.widths != Widths():
+        text += f"\nChannels: {', '.join(f'{name} {width}' for name, width in asdict(run.widths).items())}.\n"
+    if run.teacher:
+        text += f"\nTeacher, whose pictures it learned to imitate beside the loss: {run.teacher}.\n"
     if run.without:
         text += f"\nSwitched off: {', '.join(sorted(run.without))}.\n"
     if run.loss != LossWeights():

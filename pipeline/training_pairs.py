@@ -29,7 +29,7 @@ class PairSettings:
     side: int = 256
     """Pixels of a training picture, square."""
     batch_size: int = 4
-    working_sides: tuple[int | None, ...] = (128, 96, 160, None)
+    working_sides: tuple[int | None, ...] = (128, 64, 96, None)
     """One of these for each batch in turn; at None (full resolution) pictures are half as wide."""
     seed: int = 0
     misalignment_px: float = 0
@@ -86,13 +86,13 @@ class PairSampler:
         radiance = np.asarray(cv2.resize(panorama.render(view), (side, side), interpolation=cv2.INTER_AREA), np.float32)
         if rng.random() < 0.5:
             radiance = np.ascontiguousarray(radiance[:, ::-1])
-        if rng.random() < 0.6:
+        if rng.random() < 0.8:
             radiance *= _texture(rng, side)
         stops = rng.uniform(1.5, 6)
         middle = middle_exposure(radiance) * 2 ** rng.normal(0, 0.7)
         sensor = Sensor(
-            full_well_electrons=float(np.exp(rng.uniform(np.log(3e3), np.log(3e5)))),
-            read_noise_electrons=rng.uniform(0.5, 6),
+            full_well_electrons=float(np.exp(rng.uniform(np.log(1e4), np.log(1e6)))),
+            read_noise_electrons=rng.uniform(0.5, 4),
             response=ResponseCurve(
                 gamma=rng.uniform(1.9, 2.6), offset=rng.uniform(0, 0.1), contrast=rng.uniform(0, 0.6)
             ),
@@ -131,7 +131,7 @@ def _texture(rng: np.random.Generator, side: int) -> npt.NDArray[np.float32]:
         layer = rng.standard_normal((cells, cells), np.float32) * np.float32(rng.uniform(0, 1))
         grain += cv2.resize(layer, (side, side), interpolation=cv2.INTER_CUBIC)
     patches = cv2.resize(rng.standard_normal((5, 5), np.float32), (side, side), interpolation=cv2.INTER_CUBIC)
-    strength = rng.uniform(0.02, 0.3) * np.clip(patches + 0.5, 0, 1) / max(float(grain.std()), 1e-6)
+    strength = rng.uniform(0.02, 0.4) * np.clip(patches + 0.5, 0, 1) / max(float(grain.std()), 1e-6)
     return np.asarray(np.exp(strength * grain), np.float32)[..., None]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.training_pairs import PairSettings
 from pipeline.training_scenes import Scenes
 from stages.errors import ConfigError
+from stages.fusion.lcndr import Widths
 from stages.fusion.loss import LossWeights
 
 
@@ -34,6 +35,10 @@ class TrainingRun:
     """Pairs of the held-out scenes that tell which weights are best."""
     misalignment_px: float = 0
     ten_bit_share: float = 0
+    widths: Widths = field(default_factory=Widths)
+    """Channels of the network's modules."""
+    teacher: str | None = None
+    """A packaged model, or the path of a .safetensors file, whose pictures are imitated."""
     without: tuple[str, ...] = ()
     """Parts of the network that are switched off."""
     loss: LossWeights = field(default_factory=LossWeights)
@@ -73,6 +78,8 @@ def claim_folder(run: TrainingRun, training: Scenes) -> None:
         "misalignment_px": run.misalignment_px,
         "ten_bit_share": run.ten_bit_share,
         "without": sorted(run.without),
+        "widths": asdict(run.widths) if run.widths != Widths() else None,
+        "teacher": run.teacher,
         "loss": asdict(run.loss) if run.loss != LossWeights() else None,
     }
     settings |= {name: value for name, value in departures.items() if value}

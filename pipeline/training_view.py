@@ -24,7 +24,7 @@ class TrainingView:
         if self._first_step is None:
             self._first_step = step.step - 1
         rate = (step.step - self._first_step) / max(step.elapsed_s, 1e-6)
-        best = f", best MEF-SSIM {step.best:.4f}" if step.best > 0 else ""
+        best = f", best {step.best.loss:.4f}, MEF-SSIM {step.best.mef_ssim:.4f}" if step.best else ""
         self._bar.show(step.step, self._steps, rate, f"loss {step.loss:.4f}{best}")
 
 

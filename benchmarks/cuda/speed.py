@@ -189,7 +189,7 @@ def parts(bench: Bench, model: str, mode: Mode, size: tuple[int, int]) -> Iterat
         kept["logits"] = network.weigh(kept["lumas"])
 
     def revise() -> None:
-        kept["luma"] = network.revise(kept["coarse"])
+        kept["luma"] = network.revise(kept["coarse"], kept["lumas"])
 
     def chroma() -> None:
         kept["chroma"] = program.chroma(kept["lumas"], kept["chromas"])

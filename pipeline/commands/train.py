@@ -14,7 +14,12 @@ from pipeline.commands.training_options import recipe
 
 if TYPE_CHECKING:
     from stages.fusion.fuser import DeviceName
+    from stages.fusion.lcndr import Widths
     from stages.fusion.loss import LossWeights
+
+
+_FEWEST_SHALLOW = 4
+"""Channels that channel attention can still reduce by four."""
 
 
 @click.command(
@@ -61,7 +66,7 @@ if TYPE_CHECKING:
     "--loss",
     "loss_weights",
     metavar="PART=WEIGHT,...",
-    help="How much structure, edges and tones count, such as edges=0.5,tones=0.",
+    help="How much structure, edges, preservation, tones and balance count, such as edges=0.5,tones=0.",
 )
 @click.option(
     "--without",
@@ -69,10 +74,16 @@ if TYPE_CHECKING:
     type=click.Choice(["cem-attention", "sam-attention", "sam", "erm"]),
     help="Switch a part of the network off. Repeatable.",
 )
+@click.option(
+    "--widths",
+    metavar="SHALLOW,MIDDLE,DEEP,ATTENTION,REVISION",
+    help="Channels of the network's modules, instead of 32,64,96,32,16.",
+)
+@click.option("--teacher", metavar="MODEL", help="Imitate a model's pictures too: a packaged one's name, or a file.")
 @click.option("--license", default="unspecified", help="Of the weights, for their model card.")
 @click.option("--origin", default="unspecified", help="Of the maps and their licence, for the model card.")
 @options.device
-def command(loss_weights: str | None, device: DeviceName | None, **settings: Any) -> None:
+def command(loss_weights: str | None, widths: str | None, device: DeviceName | None, **settings: Any) -> None:
     """Train LCNDR on folders of equirectangular radiance maps (.hdr) or photographs.
 
     Pairs of exposures are rendered from the maps as training goes. Folders of photographs hold pairs as `lumabraid
@@ -85,7 +96,7 @@ def command(loss_weights: str | None, device: DeviceName | None, **settings: Any
     from pipeline.training_view import say_left_out, shown_progress
     from stages.fusion.fuser import choose_device
 
-    run = TrainingRun(loss=_loss_weights(loss_weights), **settings)
+    run = TrainingRun(loss=_loss_weights(loss_weights), widths=_widths(widths), **settings)
     with shown_progress(run) as view:
         result = run_training(
             run,
@@ -119,3 +130,21 @@ def _loss_weights(given: str | None) -> LossWeights:
             )
         weights = replace(weights, **{name: weight})
     return weights
+
+
+def _widths(given: str | None) -> Widths:
+    from dataclasses import fields
+
+    from stages.fusion.lcndr import Widths
+
+    if given is None:
+        return Widths()
+    try:
+        channels = [int(number) for number in given.split(",")]
+    except ValueError:
+        channels = []
+    if len(channels) != len(fields(Widths)) or min(channels) < 1 or channels[0] < _FEWEST_SHALLOW:
+        raise click.UsageError(
+            f"--widths {given}: expected five numbers such as 8,16,16,16,4, the first at least {_FEWEST_SHALLOW}"
+        )
+    return Widths(*channels)

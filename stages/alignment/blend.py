@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from stages.alignment.compiled import compiled
 from stages.alignment.crew import Crew
 from stages.alignment.resampling import enlarge
+from stages.compiling import kernel
 from stages.frame import PixelArray, Planes
 
 _HALF = np.float32(0.5)
@@ -42,7 +42,7 @@ def enlarged_weight(weight: npt.NDArray[np.float32], shape: tuple[int, ...], cre
     return full
 
 
-@compiled
+@kernel
 def _lay_over(source: PixelArray, weight: npt.NDArray[np.uint8], target: PixelArray, start: int, end: int) -> None:
     for y in range(start, end):
         for x in range(target.shape[1]):
@@ -51,7 +51,7 @@ def _lay_over(source: PixelArray, weight: npt.NDArray[np.uint8], target: PixelAr
             target[y, x] = np.int32(own + share * (np.float32(source[y, x]) - own) + _HALF)
 
 
-@compiled
+@kernel
 def _lay_both_over(source: PixelArray, weight: npt.NDArray[np.uint8], target: PixelArray, start: int, end: int) -> None:
     for channel in range(2):
         _lay_over(source[channel], weight, target[channel], start, end)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from stages.alignment.compiled import compiled
+from stages.compiling import kernel
 
 Picture = npt.NDArray[np.uint8]
 """(h, w) luma at the working size; of a pair, both in the intensities of the over frame."""
@@ -106,7 +106,7 @@ def _robust_fit(
     return parameters
 
 
-@compiled
+@kernel
 def _sum_up(
     x: npt.NDArray[np.float32],
     y: npt.NDArray[np.float32],

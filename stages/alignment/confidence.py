@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.alignment.camera import Flow, Picture
-from stages.alignment.compiled import compiled
 from stages.alignment.crew import Crew
 from stages.alignment.intensity import lookup
 from stages.alignment.motion import BELIEVED_PX, REFUTED_PX, FloatArray, Motion, doubt, fall
+from stages.compiling import kernel
 
 Confidence = npt.NDArray[np.float32]
 """(h, w) in [0, 1]; 0 = do not trust the neighbour here."""
@@ -68,7 +68,7 @@ def _explained(reference: Picture, neighbour: Picture) -> FloatArray:
     return np.float32(_NOISE_DEVIATIONS) * _noise(reference, neighbour) + doubt(reference)
 
 
-@compiled
+@kernel
 def _subtract(residual: FloatArray, explained: FloatArray) -> None:
     """Leaves what is not explained."""
     for y in range(residual.shape[0]):
@@ -76,7 +76,7 @@ def _subtract(residual: FloatArray, explained: FloatArray) -> None:
             residual[y, x] = max(residual[y, x] - explained[y, x], np.float32(0))
 
 
-@compiled
+@kernel
 def _judge(residual: FloatArray, round_trip_px: FloatArray, trust: FloatArray) -> None:
     for y in range(trust.shape[0]):
         for x in range(trust.shape[1]):
@@ -84,7 +84,7 @@ def _judge(residual: FloatArray, round_trip_px: FloatArray, trust: FloatArray) -
             trust[y, x] = fall(residual[y, x], _TRUSTED_RESIDUAL, _STRANGE_RESIDUAL) * undone
 
 
-@compiled
+@kernel
 def _limit(flow: Flow, related: np.float32, trust: FloatArray) -> None:
     """Scales trust, and takes it away where the flow leads out of the neighbour."""
     height, width = trust.shape

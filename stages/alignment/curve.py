@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from stages.alignment.compiled import compiled
 from stages.alignment.crew import Crew
 from stages.alignment.intensity import lookup
 from stages.alignment.resampling import resize
+from stages.compiling import kernel
 from stages.frame import PixelArray, Planes
 
 
@@ -38,7 +38,7 @@ def through_curve(planes: Planes, curve: PixelArray, gains: npt.NDArray[np.float
     return Planes(luma, chroma, planes.bit_depth)
 
 
-@compiled
+@kernel
 def _amplify_rows(
     source: PixelArray,
     gain: npt.NDArray[np.float32],

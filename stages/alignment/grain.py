@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.alignment.blend import enlarged_weight
-from stages.alignment.compiled import compiled
 from stages.alignment.crew import Crew
 from stages.alignment.intensity import lookup
+from stages.compiling import kernel
 from stages.frame import PixelArray, Planes
 
 _ROW_STEP = 4
@@ -110,7 +110,7 @@ def _draw(
     crew.rows(plane.shape, work)
 
 
-@compiled
+@kernel
 def _draw_rows(
     plane: PixelArray,
     remembered: PixelArray,
@@ -128,7 +128,7 @@ def _draw_rows(
             target[y, x] = np.int32(own + np.float32(share[y, x]) * _UNIT * change + _HALF)
 
 
-@compiled
+@kernel
 def _count_bends(rows: PixelArray, size: int, counts: npt.NDArray[np.int64]) -> None:
     """Counts pixels by level of brightness and second difference along the row."""
     levels, widest = counts.shape

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.alignment.camera import Flow, Picture, camera_motion, coarse_shift, structure
-from stages.alignment.compiled import compiled
 from stages.alignment.crew import Crew
 from stages.alignment.intensity import lookup
 from stages.alignment.resampling import sample
+from stages.compiling import kernel
 
 _SMALLEST_PX = 16
 """Short side below which OpenCV's flow fails or crashes at this finest scale; so narrow a strip counts as still."""
@@ -129,7 +129,7 @@ def _settled(
     return Motion(flow, round_trip_px)
 
 
-@compiled
+@kernel
 def _add_up(there: Flow, back: Flow, length: FloatArray) -> None:
     for y in range(length.shape[0]):
         for x in range(length.shape[1]):
@@ -137,7 +137,7 @@ def _add_up(there: Flow, back: Flow, length: FloatArray) -> None:
             length[y, x] = np.sqrt(across * across + down * down)
 
 
-@compiled
+@kernel
 def _depart(
     camera: Flow,
     forward: Flow,
@@ -176,7 +176,7 @@ def doubt(picture: Picture) -> FloatArray:
     return lookup(picture, np.interp(np.arange(256), _SATURATING, _DOUBT).astype(np.float32))
 
 
-@compiled
+@kernel
 def fall(value: np.float32, low: np.float32, high: np.float32) -> np.float32:
     """1 up to the first limit, 0 from the second, straight between."""
     return min(max((high - value) / (high - low), np.float32(0)), np.float32(1))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from stages.alignment.compiled import compiled
+from stages.compiling import kernel
 from stages.frame import PixelArray
 
 FloatArray = npt.NDArray[np.float32]
@@ -25,7 +25,7 @@ _BIAS = 1 << 15
 _BLOCK, _NEXT, _SECOND, _THIRD = np.uintp(_BLOCK_PX), np.uintp(1), np.uintp(2), np.uintp(3)
 
 
-@compiled
+@kernel
 def shift_rows(
     sources: tuple[PixelArray, ...],
     across: FloatArray,
@@ -65,7 +65,7 @@ def shift_rows(
             _store(values, targets[number][y], np.float32(top))
 
 
-@compiled
+@kernel
 def _split(
     across: FloatArray, down: FloatArray, scale: np.float32, whole: Counts, x_part: FloatArray, y_part: FloatArray
 ) -> None:
@@ -78,7 +78,7 @@ def _split(
         whole[x] = (np.int32(row) << np.int32(16)) + np.int32(column) + np.int32(_BIAS)
 
 
-@compiled
+@kernel
 def _find_blocks(whole: Counts, begins: Counts) -> int:
     """How many blocks there are, and where they begin; near the border each pixel is one."""
     width = whole.size
@@ -95,7 +95,7 @@ def _find_blocks(whole: Counts, begins: Counts) -> int:
     return count
 
 
-@compiled
+@kernel
 def _shift_cubic(
     source: PixelArray,
     y: int,
@@ -142,7 +142,7 @@ def _shift_cubic(
             values[begin + step] = v0 * first + v1 * second + v2 * third + v3 * fourth
 
 
-@compiled
+@kernel
 def _shift_linear(
     source: PixelArray,
     y: int,
@@ -171,7 +171,7 @@ def _shift_linear(
             values[begin + step] = value + y_part[begin + step] * (below - value)
 
 
-@compiled
+@kernel
 def _linear_pixel(source: PixelArray, row: int, column: int, x_part: np.float32, y_part: np.float32) -> np.float32:
     """Between four pixels, of which the given one is the upper left."""
     height, width = source.shape
@@ -182,7 +182,7 @@ def _linear_pixel(source: PixelArray, row: int, column: int, x_part: np.float32,
     return above + y_part * (below - above)
 
 
-@compiled
+@kernel
 def _store(values: FloatArray, target: PixelArray, top: np.float32) -> None:
     """Rounds to code values."""
     for x in range(target.size):

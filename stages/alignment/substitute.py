@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.alignment.blend import enlarged_weight
-from stages.alignment.compiled import compiled
 from stages.alignment.confidence import Confidence
 from stages.alignment.crew import Crew
 from stages.alignment.curve import through_curve
 from stages.alignment.fill import fill_from_surroundings
 from stages.alignment.levels import Levels
 from stages.alignment.resampling import enlarge, fit, resize
+from stages.compiling import kernel
 from stages.frame import PixelArray, Planes
 
 _GAIN_LIMITS = (0.25, 4.0)
@@ -132,7 +132,7 @@ def _continue(
     crew.rows(target.shape, lambda *rows: _continue_rows(target, reference, *saturating, full, weight, *rows))
 
 
-@compiled
+@kernel
 def _continue_rows(
     target: PixelArray,
     reference: PixelArray,

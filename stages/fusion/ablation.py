@@ -40,7 +40,7 @@ def switch_off(network: LCNDR, parts: Iterable[str]) -> LCNDR:
     """
     for part in sorted(set(parts)):
         if part == "erm":
-            network.erm = nn.Identity()
+            network.erm = None
             continue
         path, value = _LAST_LAYERS[part]
         weight = next(network.get_submodule(path).parameters())

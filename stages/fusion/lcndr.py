@@ -22,7 +22,13 @@ from torch import Tensor, nn
 
 from stages.fusion import pyramid
 
-_NOISE_FLOOR = 2.0 / 255
+_NOISE_FLOOR = 0.25 / 255
+
+KNEE = 0.08
+"""Of luma: closer to black or white than this, tones are bent back where an exposure shows something."""
+KNEE_SHARE = 0.7
+FLOOR_SHARE = 0.35
+LEAST_KNEE = 1e-6
 SHARED_FROM_LEVEL = 6
 """Levels from here down share their coefficients."""
 
@@ -138,7 +144,7 @@ class MultiScaleBlend(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.mix = nn.Parameter(torch.linspace(2.0, -2.0, SHARED_FROM_LEVEL))
-        self.trust = nn.Parameter(torch.full((SHARED_FROM_LEVEL,), 3.0))
+        self.trust = nn.Parameter(torch.full((SHARED_FROM_LEVEL,), 3.5))
         self.noise_floor = nn.Parameter(torch.full((SHARED_FROM_LEVEL,), _NOISE_FLOOR).log())
 
     def forward(self, under: Tensor, over: Tensor, logits: Tensor) -> Tensor:
@@ -175,12 +181,15 @@ class MultiScaleBlend(nn.Module):
 class EdgeRevision(nn.Module):
     """ERM: a residual on the coarse picture, split by an edge map into sharpening and noise suppression.
 
-    Reconstruction: the edge map is the Sobel gradient magnitude through a learned soft threshold; the residual stays
-    within a fifth of the full range and lives in the finest band of its Laplacian pyramid, so that it can neither
-    brighten nor darken an area.
+    Reconstruction: the edge map is the Sobel gradient magnitude through a learned soft threshold; beside it and the
+    coarse picture the convolutions see both exposures, in which the edges are as they were; the residual stays within
+    a fifth of the full range and lives in the finest band of its Laplacian pyramid, so that it can neither brighten
+    nor darken an area; it fades out where the exposures agree, for there nothing was mixed.
     """
 
     LIMIT = 0.2
+    AGREEMENT = 4 / 255
+    """Exposures that differ by less than this count as the more alike the less they do."""
 
     def __init__(self, widths: Widths) -> None:
         super().__init__()
@@ -188,7 +197,7 @@ class EdgeRevision(nn.Module):
         # The network starts without a revision and learns one.
         nn.init.zeros_(last.weight)
         self.refine = nn.Sequential(
-            nn.Conv2d(2, widths.revision, 3, padding=1),
+            nn.Conv2d(4, widths.revision, 3, padding=1),
             nn.PReLU(),
             nn.Conv2d(widths.revision, widths.revision, 3, padding=1),
             nn.PReLU(),
@@ -197,11 +206,12 @@ class EdgeRevision(nn.Module):
         self.threshold = nn.Parameter(torch.tensor(0.05))
         self.steepness = nn.Parameter(torch.tensor(40.0))
 
-    def forward(self, coarse: Tensor) -> Tensor:
-        """(B, 1, H, W) -> the same, refined."""
+    def forward(self, coarse: Tensor, darker: Tensor, brighter: Tensor) -> Tensor:
+        """The coarse picture, all (B, 1, H, W), refined; beside it the exposures' minimum and maximum."""
         edges = torch.sigmoid(self.steepness * (_sobel_magnitude(coarse) - self.threshold))
-        proposals = self.LIMIT * torch.tanh(self.refine(torch.cat([coarse, edges], dim=1)))
-        residual = edges * proposals[:, :1] + (1 - edges) * proposals[:, 1:]
+        proposals = self.LIMIT * torch.tanh(self.refine(torch.cat([coarse, edges, darker, brighter], dim=1)))
+        differing = ((brighter - darker) / self.AGREEMENT).clamp(max=1)
+        residual = differing * (edges * proposals[:, :1] + (1 - edges) * proposals[:, 1:])
         size = (coarse.shape[-2], coarse.shape[-1])
         refined: Tensor = coarse + residual - pyramid.expand(pyramid.reduce(residual), size)
         return refined
@@ -220,7 +230,7 @@ class LCNDR(nn.Module):
         self.cem = CollaborativeExtraction(widths)
         self.sam = SelfAttention(widths)
         self.blend = MultiScaleBlend()
-        self.erm: nn.Module = EdgeRevision(widths)
+        self.erm: EdgeRevision | None = EdgeRevision(widths)
 
     def forward(self, under: Tensor, over: Tensor, *, working_side: int | None = None) -> Tensor:
         """Fuse luma.
@@ -232,11 +242,16 @@ class LCNDR(nn.Module):
                 pictures whose longer side is at most that (`stream`), blend and ERM at full resolution.
 
         Returns:
-            Fused luma (B, 1, H, W); may leave [0, 1] a little at the sharpest edges.
+            Fused luma (B, 1, H, W) in [0, 1], where the exposures are.
         """
         logits = self.weigh(*(shrink_to_side(luma, working_side) for luma in (under, over)))
-        fused: Tensor = self.erm(self.blend(under, over, logits))
-        return fused
+        return self.revise(self.blend(under, over, logits), under, over)
+
+    def revise(self, coarse: Tensor, under: Tensor, over: Tensor) -> Tensor:
+        """What follows the coarse picture, all (B, 1, H, W): the ERM, and no tone lost to black or white."""
+        darker, brighter = torch.minimum(under, over), torch.maximum(under, over)
+        refined = coarse if self.erm is None else self.erm(coarse, darker, brighter)
+        return hold_tones(refined, darker, brighter)
 
     def weigh(self, under: Tensor, over: Tensor) -> Tensor:
         """CEM and SAM: logits (B, 2, h, w) of over against under, at the size of the pictures given."""
@@ -245,6 +260,25 @@ class LCNDR(nn.Module):
         count = under.shape[0]
         difference: Tensor = logits[count:] - logits[:count]
         return difference
+
+
+def hold_tones(fused: Tensor, darker: Tensor, brighter: Tensor) -> Tensor:
+    """Bend back what overshoots towards black or white, all (B, 1, H, W) (reconstruction).
+
+    Contrasts of both exposures on one picture need more range than there is. What the brighter exposure shows does not
+    fall to black, nor what the darker one shows to white: below a knee at ``KNEE_SHARE`` of the brighter exposure, or
+    ``KNEE`` where that is less, the values follow a hyperbola that continues the straight line and ends at
+    ``FLOOR_SHARE`` of the knee; likewise from white. A picture fused with itself stays as it is.
+    """
+    lifted = _bend(fused, brighter)
+    return 1 - _bend(1 - lifted, 1 - darker)
+
+
+def _bend(values: Tensor, visible: Tensor) -> Tensor:
+    knee = (KNEE_SHARE * visible).clamp(max=KNEE) + LEAST_KNEE
+    span = (1 - FLOOR_SHARE) * knee
+    below = knee - torch.minimum(values, knee)
+    return torch.maximum(values, knee) - span + span * (span / (span + below))
 
 
 def _convolve_joined(convolution: nn.Conv2d, parts: tuple[Tensor, ...]) -> Tensor:

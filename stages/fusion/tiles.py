@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from stages.fusion.lcndr import LCNDR, CollaborativeExtraction, SelfAttention, shrink_to_side
 
@@ -44,7 +44,7 @@ def fuse_tiled(network: LCNDR, under: Tensor, over: Tensor, *, working_side: int
         rows: of a strip; ``strip_rows`` suggests a number.
     """
     logits = weigh_tiled(network, *(shrink_to_side(luma, working_side) for luma in (under, over)), rows=rows)
-    return revise_tiled(network.erm, network.blend(under, over, logits), rows=rows)
+    return revise_tiled(network, network.blend(under, over, logits), under, over, rows=rows)
 
 
 def weigh_tiled(network: LCNDR, under: Tensor, over: Tensor, *, rows: int) -> Tensor:
@@ -70,16 +70,16 @@ def weigh_tiled(network: LCNDR, under: Tensor, over: Tensor, *, rows: int) -> Te
     return torch.cat(differences, dim=-2)
 
 
-def revise_tiled(erm: nn.Module, coarse: Tensor, *, rows: int) -> Tensor:
-    """What ``erm(coarse)`` gives, (B, 1, H, W), in strips of so many rows, rounded up to even."""
+def revise_tiled(network: LCNDR, coarse: Tensor, under: Tensor, over: Tensor, *, rows: int) -> Tensor:
+    """What ``network.revise`` gives, (B, 1, H, W), in strips of so many rows, rounded up to even."""
     height = coarse.shape[-2]
     if height <= rows:
-        whole: Tensor = erm(coarse)
-        return whole
+        return network.revise(coarse, under, over)
     pieces = []
     for start, stop in _strips(height, rows + rows % 2):
         top, bottom = max(0, start - _ERM_REACH), min(height, stop + _ERM_REACH)
-        pieces.append(erm(coarse[..., top:bottom, :])[..., start - top : stop - top, :])
+        seen = (picture[..., top:bottom, :] for picture in (coarse, under, over))
+        pieces.append(network.revise(*seen)[..., start - top : stop - top, :])
     return torch.cat(pieces, dim=-2)
 
 

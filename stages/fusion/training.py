@@ -11,18 +11,20 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stages.fusion.lcndr import LCNDR
+from stages.fusion.lcndr import LCNDR, shrink_to_side
 from stages.fusion.loss import Loss, LossWeights, fusion_loss
 from stages.fusion.mef_ssim import MefSsim
+from stages.fusion.precision import multiplies_bfloat16
 
 _LOSS_PARTS = tuple(part.name for part in fields(Loss))
-_COLUMNS = ("step", "loss", *_LOSS_PARTS[1:], "validation")
-"""Of the log; ``loss`` is the total."""
+_COLUMNS = ("step", "loss", *_LOSS_PARTS[1:], "validation_loss", "validation")
+"""Of the log; ``loss`` is the total, ``validation`` MEF-SSIM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,19 @@ class TrainingPlan:
     checkpoint_every: int = 25
     """Also after every validation."""
     loss: LossWeights = field(default_factory=LossWeights)
+    teacher: LCNDR | None = None
+    """A larger network whose pictures are imitated (distillation: Hinton, Vinyals, Dean, 2015)."""
+    imitation: float = 1.0
+    """How much the mean distance from the teacher's picture counts beside the loss."""
+
+
+class Validation(NamedTuple):
+    """Means over the validation set, luma rounded to 8 bit as it would be stored."""
+
+    loss: float
+    """As in training, against the noise-free pairs."""
+    mef_ssim: float
+    """Against the noise-free pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +73,10 @@ class Progress:
 
     step: int
     loss: float
-    validation: float | None
-    """MEF-SSIM of the averaged weights over the validation set, where it was measured at this step."""
-    best: float
+    validation: Validation | None
+    """Of the averaged weights, where it was measured at this step."""
+    best: Validation | None
+    """Of the weights with the least loss so far."""
     elapsed_s: float
 
 
@@ -78,11 +94,16 @@ def train(
     """Train, and return the averaged weights that did best on the validation set.
 
     ``folder`` receives ``log.csv`` and ``checkpoint.pt``; where a checkpoint of an earlier run lies there, training
-    goes on from it. The same model, batches and plan give the same weights on one machine. ``on_best`` is shown the
-    network with averaged weights whenever it did better than ever before.
+    goes on from it. A teacher's pyramid blend is where the model's starts. The same model, batches and plan give the
+    same weights on one machine. Better means less of the loss that is trained for; ``on_best`` is shown the network
+    with averaged weights whenever it did better than ever.
     """
     folder.mkdir(parents=True, exist_ok=True)
     model.to(device).train()
+    teacher = plan.teacher
+    if teacher is not None:
+        teacher.to(device)
+        model.blend.load_state_dict(teacher.blend.state_dict())
     average = torch.optim.swa_utils.AveragedModel(
         model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(plan.average_decay)
     )
@@ -95,53 +116,67 @@ def train(
         "schedule": schedule,
     }
     checkpoint = folder / "checkpoint.pt"
-    first, best, best_weights = 0, -math.inf, _snapshot(average.module)
+    best: Validation | None = None
+    first, best_weights = 0, _snapshot(average.module)
     if checkpoint.exists():
         saved = torch.load(checkpoint, map_location=device, weights_only=True)
         for name, part in state.items():
             part.load_state_dict(saved[name])
-        first, best, best_weights = saved["step"], saved["best"], saved["best_weights"]
+        first, best_weights = saved["step"], saved["best_weights"]
+        best = Validation(*saved["best"]) if saved["best"] else None
     started = time.monotonic()
     with _log_up_to(first, folder / "log.csv") as log:
         rows = csv.writer(log, lineterminator="\n")
         for step in range(first, plan.steps):
             batch = _to(make_batch(step), device)
-            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
-                fused = model(batch.under, batch.over, working_side=batch.working_side)
-            loss = fusion_loss(fused.float(), batch.clean_under, batch.clean_over, plan.loss)
+            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=multiplies_bfloat16(device)):
+                small = (shrink_to_side(luma, batch.working_side) for luma in (batch.under, batch.over))
+                logits = model.weigh(*small)
+            # In float32 from here: a pyramid's bands are small differences.
+            fused = model.revise(model.blend(batch.under, batch.over, logits.float()), batch.under, batch.over)
+            loss = fusion_loss(fused, batch.clean_under, batch.clean_over, plan.loss)
+            total = loss.total
+            if teacher is not None:
+                with torch.no_grad():
+                    taught = teacher(batch.under, batch.over, working_side=batch.working_side)
+                total = total + plan.imitation * F.l1_loss(fused, taught)
             optimiser.zero_grad(set_to_none=True)
-            loss.total.backward()
+            total.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimiser.step()
             schedule.step()
             average.update_parameters(model)
             score = None
             if (step + 1) % plan.validate_every == 0 or step + 1 == plan.steps:
-                score = validate(average.module, validation, device=device)
-                if score > best:
+                score = validate(average.module, validation, plan.loss, device=device)
+                if best is None or score.loss < best.loss:
                     best, best_weights = score, _snapshot(average.module)
                     on_best(average.module)
             values = [getattr(loss, part).item() for part in _LOSS_PARTS]
-            rows.writerow([step + 1, *(f"{value:.5f}" for value in values), "" if score is None else f"{score:.5f}"])
+            scored = ["", ""] if score is None else [f"{value:.5f}" for value in score]
+            rows.writerow([step + 1, *(f"{value:.5f}" for value in values), *scored])
             log.flush()
             if score is not None or (step + 1) % plan.checkpoint_every == 0:
                 parts: dict[str, object] = {name: part.state_dict() for name, part in state.items()}
-                _write_whole(checkpoint, parts | {"step": step + 1, "best": best, "best_weights": best_weights})
+                _write_whole(
+                    checkpoint, parts | {"step": step + 1, "best": best and tuple(best), "best_weights": best_weights}
+                )
             on_step(Progress(step + 1, loss.total.item(), score, best, time.monotonic() - started))
     return best_weights
 
 
-def validate(model: nn.Module, batches: Sequence[Batch], *, device: torch.device) -> float:
-    """Mean MEF-SSIM against the noise-free pairs, luma rounded to 8 bit as it would be stored."""
+def validate(model: nn.Module, batches: Sequence[Batch], weights: LossWeights, *, device: torch.device) -> Validation:
+    """How well a network fuses held-out pairs."""
     model.eval()
-    scores = []
+    losses, scores = [], []
     with torch.inference_mode():
         for batch in (_to(batch, device) for batch in batches):
             fused = model(batch.under, batch.over, working_side=batch.working_side)
             stored = (fused.clamp(0, 1) * 255).round() / 255
+            losses.append(fusion_loss(stored, batch.clean_under, batch.clean_over, weights).total)
             scores.append(MefSsim(torch.cat([batch.clean_under, batch.clean_over], dim=1))(stored))
     model.train()
-    return float(torch.cat(scores).mean())
+    return Validation(float(torch.stack(losses).mean()), float(torch.cat(scores).mean()))
 
 
 def _rate(step: int, steps: int) -> float:

@@ -39,10 +39,11 @@ def test_strips_give_the_logits_of_the_whole(network: LCNDR, size: tuple[int, in
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("rows", [7, 16, 64])
 def test_strips_give_the_revision_of_the_whole(network: LCNDR, size: tuple[int, int], rows: int) -> None:
-    coarse, _ = pair(*size)
-    whole = network.erm(coarse)
+    under, over = pair(*size)
+    coarse = (under + over) / 2
+    whole = network.revise(coarse, under, over)
     assert greatest_difference(whole, coarse) > 0.02
-    assert greatest_difference(revise_tiled(network.erm, coarse, rows=rows), whole) < 1e-5
+    assert greatest_difference(revise_tiled(network, coarse, under, over, rows=rows), whole) < 1e-5
 
 
 @pytest.mark.parametrize("size", SIZES)

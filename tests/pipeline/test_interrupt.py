@@ -19,6 +19,17 @@ from pipeline.interrupt import Signals, ended_by, interruptible
 
 PATIENCE_S = 60.0
 
+
+@pytest.fixture(autouse=True)
+def ctrl_c_is_heard() -> Iterator[None]:
+    """A shell starts what runs in the background deaf to it, and children inherit that."""
+    before = signal.getsignal(signal.SIGINT)
+    if before == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 SCRIPT = """
 import json, os, sys, threading, time
 from fractions import Fraction

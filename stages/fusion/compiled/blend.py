@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from stages.fusion.compiled.kernel import kernel, log2, part, sigmoid
-from stages.fusion.compiled.rows import Floats, Source, expand_row, join_codes, join_floats, split_row
+from stages.compiling import kernel, part
+from stages.fusion.compiled.arithmetic import log2, sigmoid
+from stages.fusion.compiled.rows import Floats, Source, expand_row, join_floats, split_row
+from stages.fusion.compiled.tones import join_held
 
 WINDOW_PIXELS = 9
 """Of the local mean."""
@@ -161,7 +163,7 @@ def blend_rows(
         high: code value of white; brighter ones count as this.
         floor: the noise floor times ``WINDOW_PIXELS``, in code values.
         trust: how much local contrast counts.
-        top: the largest code value, to which ``fused`` is rounded; None for a fused level of floats.
+        top: the largest code value, where ``fused`` is the result, tones held and rounded; None for a level of floats.
     """
     width = coarse.shape[2] + 2
     bands, sums = np.zeros((3, 2, 3, width), np.float32), np.zeros((3, 2, 2, width), np.float32)
@@ -173,4 +175,4 @@ def blend_rows(
             if top is None:
                 join_floats(halves[0], halves[1], fused[y - 1])
             else:
-                join_codes(halves[0], halves[1], fused[y - 1], top)
+                join_held(halves[0], halves[1], under[y - 1], over[y - 1], fused[y - 1], low, high, top)

@@ -6,9 +6,10 @@ from typing import TypeAlias
 
 import numpy as np
 
+from stages.compiling import kernel, part
 from stages.frame import PixelArray
 from stages.fusion.chroma import CLIP_FROM, CLIP_TO, CLIPPED_CREDIT, LEAST_CREDIT, SIGMA
-from stages.fusion.compiled.kernel import exp2, kernel, part
+from stages.fusion.compiled.arithmetic import exp2
 from stages.fusion.compiled.rows import Floats
 
 _REACH = 2

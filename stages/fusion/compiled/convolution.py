@@ -15,7 +15,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from stages.fusion.compiled.kernel import kernel
+from stages.compiling import kernel
 from stages.fusion.compiled.rows import Floats
 
 _WIDE = bool(binding.get_host_cpu_features().get("avx512f", False))

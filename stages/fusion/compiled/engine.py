@@ -15,7 +15,7 @@ from stages.fusion.compiled.network import CompiledWeights
 from stages.fusion.compiled.resampling import shrink_rows
 from stages.fusion.compiled.revision import CompiledRevision
 from stages.fusion.compiled.rows import Floats
-from stages.fusion.lcndr import LCNDR, EdgeRevision
+from stages.fusion.lcndr import LCNDR
 from stages.fusion.strips import Strips
 
 
@@ -37,7 +37,7 @@ class CompiledFusion:
         self._weights = CompiledWeights(network, self._small, strips)
         self._blend = CompiledBlend(network.blend, size, self._small, strips)
         erm = network.erm
-        self._revision = CompiledRevision(erm, size, strips) if isinstance(erm, EdgeRevision) else None
+        self._revision = CompiledRevision(erm, size, strips) if erm is not None else None
 
     def luma(self, under: PixelArray, over: PixelArray, *, black: float, white: float, top: int) -> PixelArray:
         """Fused luma code values.
@@ -63,7 +63,7 @@ class CompiledFusion:
             self._blend.run(under, over, logits, fused, coding)
         else:
             self._blend.run(under, over, logits, self._revision.coarse, coding)
-            self._revision.run(fused, coding)
+            self._revision.run(under, over, fused, coding)
         return fused
 
     def weigh(self, under: PixelArray, over: PixelArray, *, black: float, white: float) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stages.fusion.compiled.kernel import kernel, part
+from stages.compiling import kernel, part
 from stages.fusion.compiled.rows import Floats, Source
 
 

@@ -7,18 +7,21 @@ from typing import TypeAlias
 
 import numpy as np
 
+from stages.compiling import kernel, part
 from stages.frame import PixelArray
+from stages.fusion.compiled.arithmetic import sigmoid
 from stages.fusion.compiled.blend import band_row
 from stages.fusion.compiled.convolution import bordered, convolve
-from stages.fusion.compiled.kernel import kernel, part, sigmoid
 from stages.fusion.compiled.layer import Layer
-from stages.fusion.compiled.rows import Floats, join_codes, reduce_rows
+from stages.fusion.compiled.rows import Floats, reduce_rows
+from stages.fusion.compiled.tones import join_held
 from stages.fusion.lcndr import EdgeRevision
 from stages.fusion.strips import Strips
 
 _REACH = 3
 """Rows that the convolutions see beyond a pixel's own."""
 _LOG2_E = np.float32(1 / np.log(2))
+_PER_AGREEMENT = np.float32(1 / EdgeRevision.AGREEMENT)
 
 _Parameters: TypeAlias = tuple[Floats, Floats, np.float32]
 """Weights, biases, slope, as ``convolve`` takes them."""
@@ -75,6 +78,8 @@ def _convolve_inside(
 @kernel
 def propose_rows(
     coarse: Floats,
+    under: PixelArray,
+    over: PixelArray,
     first: int,
     last: int,
     low: np.float32,
@@ -90,6 +95,8 @@ def propose_rows(
 
     Args:
         coarse: (H, W) code values.
+        under: the same.
+        over: the same.
         first: row.
         last: the row after the last.
         low: code value of black.
@@ -110,8 +117,13 @@ def propose_rows(
         if 0 <= y < height:
             row = coarse[y]
             luma, edges = features[0, index + 1], features[1, index + 1]
+            darker, brighter = features[2, index + 1], features[3, index + 1]
             for x in range(width):
                 luma[x + 1] = (row[x] - low) * scale
+            for x in range(width):
+                one, other = np.float32(under[y, x]), np.float32(over[y, x])
+                darker[x + 1] = (min(max(min(one, other), low), high) - low) * scale
+                brighter[x + 1] = (min(max(max(one, other), low), high) - low) * scale
             above, below = coarse[max(y - 1, 0)], coarse[min(y + 1, height - 1)]
             _edge_row(above, row, below, np.float32(scale / np.float32(8)), edge, room, edges)
         else:
@@ -123,10 +135,14 @@ def propose_rows(
     for y in range(first, last):
         index = y - start + 1
         sharpened, smoothed, edges, mixed = proposals[0, index], proposals[1, index], features[1, index], residual[y]
+        darker, brighter = features[2, index], features[3, index]
         for x in range(width):
             # tanh(x) is 2 sigmoid(2x) - 1; the constant is low-pass.
             smooth = sigmoid(np.float32(smoothed[x + 1] * 2 * _LOG2_E))
-            mixed[x] = smooth + edges[x + 1] * (sigmoid(np.float32(sharpened[x + 1] * 2 * _LOG2_E)) - smooth)
+            sharp = sigmoid(np.float32(sharpened[x + 1] * 2 * _LOG2_E))
+            differing = min((brighter[x + 1] - darker[x + 1]) * _PER_AGREEMENT, np.float32(1))
+            proposed = smooth + edges[x + 1] * (sharp - smooth) - np.float32(0.5)
+            mixed[x] = differing * proposed + np.float32(0.5)
 
 
 @kernel
@@ -134,13 +150,19 @@ def finish_rows(
     coarse: Floats,
     residual: Floats,
     reduced: Floats,
+    under: PixelArray,
+    over: PixelArray,
     fused: PixelArray,
     first: int,
     last: int,
     factor: np.float32,
-    top: np.float32,
+    coding: tuple[np.float32, np.float32, np.float32],
 ) -> None:
-    """Rows ``[first, last)`` of the coarse picture plus ``factor`` times the residual's finest band, as code values."""
+    """Rows ``[first, last)`` of the coarse picture plus ``factor`` times the residual's finest band, as code values.
+
+    ``coding``: code values of black and white, and the largest there is.
+    """
+    low, high, top = coding
     band = np.zeros((3, reduced.shape[1] + 2), np.float32)
     width = coarse.shape[1]
     for y in range(first, last):
@@ -152,7 +174,7 @@ def finish_rows(
             odd[j + 1] = row[2 * j + 1] + factor * odd[j + 1]
         if width % 2:
             even[pairs + 1] = row[width - 1] + factor * even[pairs + 1]
-        join_codes(even, odd, fused[y], top)
+        join_held(even, odd, under[y], over[y], fused[y], low, high, top)
 
 
 class CompiledRevision:
@@ -181,10 +203,12 @@ class CompiledRevision:
         self._reduced = np.empty(((height + 1) // 2, (self._width + 1) // 2), np.float32)
         self._rooms = local()
 
-    def run(self, fused: PixelArray, coding: tuple[float, float, int]) -> None:
+    def run(self, under: PixelArray, over: PixelArray, fused: PixelArray, coding: tuple[float, float, int]) -> None:
         """Refine the coarse picture as it is now.
 
         Args:
+            under: (H, W) code values.
+            over: the same.
             fused: (H, W), filled with rounded code values.
             coding: code values of black and white, and the largest there is.
         """
@@ -196,6 +220,8 @@ class CompiledRevision:
             features, between, proposals = self._room(last - first)
             propose_rows(
                 self.coarse,
+                under,
+                over,
                 first,
                 last,
                 low,
@@ -212,7 +238,9 @@ class CompiledRevision:
             reduce_rows(self._residual, self._reduced, first, last, np.float32(0), np.float32(1))
 
         def finish(first: int, last: int) -> None:
-            finish_rows(self.coarse, self._residual, self._reduced, fused, first, last, factor, top)
+            finish_rows(
+                self.coarse, self._residual, self._reduced, under, over, fused, first, last, factor, (low, high, top)
+            )
 
         # Several planes lie between the layers: fewer rows at a time.
         self._strips.run(height, 2 * self._width, propose)
@@ -225,6 +253,6 @@ class CompiledRevision:
         if room is None or room[0].shape[1] < rows + 2 * _REACH + 2:
             size = (rows + 2 * _REACH, self._width)
             channels = self._layers[1][0].shape[1]
-            room = (bordered(2, *size)[:2], (bordered(channels, *size), bordered(channels, *size)), bordered(2, *size))
+            room = (bordered(4, *size)[:4], (bordered(channels, *size), bordered(channels, *size)), bordered(2, *size))
             self._rooms.planes = room
         return room

@@ -10,8 +10,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from stages.compiling import kernel, part
 from stages.frame import PixelArray
-from stages.fusion.compiled.kernel import kernel, part
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Source: TypeAlias = Floats | PixelArray
@@ -39,17 +39,6 @@ def join_floats(even: Floats, odd: Floats, target: Floats) -> None:
         target[2 * j + 1] = odd[j + 1]
     if target.size % 2:
         target[target.size - 1] = even[pairs + 1]
-
-
-@part
-def join_codes(even: Floats, odd: Floats, target: PixelArray, top: np.float32) -> None:
-    """As ``join_floats``, rounded to code values from 0 to ``top``."""
-    pairs = target.size // 2
-    for j in range(pairs):
-        target[2 * j] = np.int32(min(max(even[j + 1], np.float32(0)), top) + np.float32(0.5))
-        target[2 * j + 1] = np.int32(min(max(odd[j + 1], np.float32(0)), top) + np.float32(0.5))
-    if target.size % 2:
-        target[target.size - 1] = np.int32(min(max(even[pairs + 1], np.float32(0)), top) + np.float32(0.5))
 
 
 @kernel

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stages.fusion import pyramid
-from stages.fusion.lcndr import LCNDR, SHARED_FROM_LEVEL, EdgeRevision, shrink_to_side
+from stages.fusion.lcndr import LCNDR, SHARED_FROM_LEVEL, EdgeRevision, hold_tones, shrink_to_side
 from stages.fusion.tiles import weigh_tiled
 
 _WHOLE_PIXELS = 1 << 22
@@ -59,9 +59,9 @@ class DeviceNetwork(nn.Module):
             lumas: (1, 2, H, W) in [0, 1]: under, over.
 
         Returns:
-            (1, 1, H, W); may leave [0, 1] a little at the sharpest edges.
+            (1, 1, H, W) in [0, 1].
         """
-        return self.revise(self.blend(lumas, self.weigh(lumas)))
+        return self.revise(self.blend(lumas, self.weigh(lumas)), lumas)
 
     def weigh(self, lumas: Tensor) -> Tensor:
         """CEM and SAM: logits (1, 2, h, w) of over against under, at the size they see."""
@@ -96,19 +96,21 @@ class DeviceNetwork(nn.Module):
             blended.append(torch.lerp(bands[:, :1], bands[:, 1:], torch.sigmoid(logit)))
         return pyramid.collapse(blended)
 
-    def revise(self, coarse: Tensor) -> Tensor:
-        """The ERM, where the network has one; (1, 1, H, W) -> the same."""
+    def revise(self, coarse: Tensor, lumas: Tensor) -> Tensor:
+        """``LCNDR.revise``, (1, 1, H, W)."""
+        darker, brighter = lumas.amin(dim=1, keepdim=True), lumas.amax(dim=1, keepdim=True)
         erm = self._parts.erm
-        if not isinstance(erm, EdgeRevision):
-            unchanged: Tensor = erm(coarse)
-            return unchanged
+        if erm is None:
+            return hold_tones(coarse, darker, brighter)
         gradients = F.conv2d(F.pad(coarse, (1, 1, 1, 1), mode="replicate"), self.sobel)
         magnitude = torch.sqrt(gradients.square().sum(dim=1, keepdim=True) + 1e-8)
         edges = torch.sigmoid(erm.steepness * (magnitude - erm.threshold))
-        proposals = EdgeRevision.LIMIT * torch.tanh(erm.refine(torch.cat([coarse, edges], dim=1)))
-        residual = torch.lerp(proposals[:, 1:], proposals[:, :1], edges)
+        seen = torch.cat([coarse, edges, darker, brighter], dim=1)
+        proposals = EdgeRevision.LIMIT * torch.tanh(erm.refine(seen))
+        differing = ((brighter - darker) / EdgeRevision.AGREEMENT).clamp(max=1)
+        residual = differing * torch.lerp(proposals[:, 1:], proposals[:, :1], edges)
         size = (coarse.shape[-2], coarse.shape[-1])
-        return coarse + residual - pyramid.expand(self._reduced(residual), size)
+        return hold_tones(coarse + residual - pyramid.expand(self._reduced(residual), size), darker, brighter)
 
     def _reduced(self, pictures: Tensor) -> Tensor:
         """``pyramid.reduce`` of one or two channels that do not mix."""

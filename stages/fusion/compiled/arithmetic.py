@@ -1,34 +1,15 @@
-"""How loops over pixels become machine code: two decorators, and arithmetic that LLVM can put into vectors."""
+"""Arithmetic in kernels that LLVM can put into vectors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
-
-
-def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """What Python calls: compiled at the first call and kept on disk; runs without the interpreter's lock.
-
-    Arithmetic may be reordered, and values must be finite.
-    """
-    try:
-        return njit(nogil=True, fastmath=True, error_model="numpy", cache=True)(function)
-    except RuntimeError:
-        # Neither the package's folder nor the user's cache can be written to.
-        return part(function)
-
-
-def part(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """What only kernels call: compiled as a part of them, hence not kept by itself."""
-    return njit(nogil=True, fastmath=True, error_model="numpy")(function)
+from stages.compiling import part
 
 
 def _bitcast(source: Any, target: Any, llvm_type: ir.Type) -> Any:

@@ -1,0 +1,54 @@
+"""Loops over pixels as machine code: numba's compiler, and where it keeps what it made.
+
+Functions of arrays and numbers are compiled at their first call. What a process compiled, later ones load, from
+``NUMBA_CACHE_DIR`` or the user's cache folder, as long as no module of the stage has changed: numba itself would only
+look at the one that a function stands in, not at those whose functions and constants went into it.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from numba import config, njit
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+_settings: Any = config
+"""Numba's; it declares none of them."""
+
+
+def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """What Python calls: kept on disk; runs without the interpreter's lock.
+
+    Arithmetic may be reordered, and values must be finite.
+    """
+    before = _settings.CACHE_DIR
+    _settings.CACHE_DIR = str(_cache_folder(function.__module__.split(".")[1]))
+    try:
+        return njit(nogil=True, fastmath=True, error_model="numpy", cache=True)(function)
+    except RuntimeError:
+        # Neither that folder nor the package's own can be written to.
+        return part(function)
+    finally:
+        _settings.CACHE_DIR = before
+
+
+def part(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """What only kernels call: compiled as a part of them, hence not kept by itself."""
+    return njit(nogil=True, fastmath=True, error_model="numpy")(function)
+
+
+@cache
+def _cache_folder(stage: str) -> Path:
+    """For what is made of a stage's modules as they are now."""
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    place = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    states = [(path.name, path.stat()) for path in sorted((Path(__file__).parent / stage).rglob("*.py"))]
+    fingerprint = zlib.crc32(repr([(name, state.st_size, state.st_mtime_ns) for name, state in states]).encode())
+    return place / "lumabraid" / f"{stage}-{fingerprint:08x}"
