@@ -158,7 +158,9 @@ class CpuFuser:
         return []
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Let go of the threads."""
+        if self._strips is not None:
+            self._strips.close()
 
     def _fuse(self, under: Planes, over: Planes, color: ColorTags) -> Planes:
         codes = CodeValues.of(color, under.bit_depth)

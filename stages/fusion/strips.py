@@ -1,70 +1,61 @@
-"""A picture in horizontal strips that stay in a core's cache, spread over threads."""
+"""A picture in horizontal strips that stay in a core's cache, shared out among threads."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from itertools import count
 
-import torch
-
-PIXELS = 1 << 17
-"""Of a strip. Measured: below, the overhead of each operation shows; above, threads share the work unevenly."""
+_PIXELS = 1 << 17
+"""Of a strip. Measured: below, the overhead of each call shows; above, threads share the work unevenly."""
 _FEWEST_ROWS = 16
 """Strips recompute the rows around them; of very wide pictures they are taller than the cache would like."""
-_ALONE_PIXELS = PIXELS // 8
-"""Of a picture that is not worth waking a thread."""
+_ALONE_PIXELS = 1 << 17
+"""Of a picture that is done before a thread wakes."""
 
 Work = Callable[[int, int], None]
 """Does rows ``[first, last)``; ``first`` is even, and so is ``last`` but at the picture's end."""
 
 
 class Strips:
-    """Threads that share out the strips of a picture; each runs torch's operations on itself alone.
+    """The caller's thread and its helpers, who sleep between calls.
 
     Args:
-        threads: 1 works in the caller's thread.
+        threads: 1 works in the caller's thread alone.
     """
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
-        self._pool: ThreadPoolExecutor | None = None
-        if threads > 1:
-            # Torch's count of threads belongs to a thread, but the last one set becomes that of new threads.
-            together = Barrier(threads + 1)
-            self._pool = ThreadPoolExecutor(threads, "fusion")
-            for _ in range(threads):
-                self._pool.submit(_work_alone, together)
-            together.wait()
-            torch.set_num_threads(threads)
+        self._helpers = ThreadPoolExecutor(threads - 1, "fusion") if threads > 1 else None
 
     def run(self, height: int, width: int, work: Work) -> None:
         """Call ``work`` for every strip of a picture of ``height`` x ``width`` and wait for all."""
-        if height * width <= _ALONE_PIXELS:
+        if self._helpers is None or height * width <= _ALONE_PIXELS:
             work(0, height)
             return
-        rows = max(_FEWEST_ROWS, PIXELS // width & ~1)
-        # An even share for each thread: a last strip alone would leave the others waiting.
-        rounds = -(-height // (rows * self.threads))
-        rows = max(_FEWEST_ROWS, -(-height // (rounds * self.threads)) + 1 & ~1)
-        firsts = range(0, height, rows)
-        self.each(len(firsts), lambda index: work(firsts[index], min(firsts[index] + rows, height)))
+        # At least two strips a thread: whoever wakes late does fewer.
+        rows = min(max(_FEWEST_ROWS, _PIXELS // width), -(-height // (2 * self.threads)))
+        rows += rows % 2
+        self.each(-(-height // rows), lambda index: work(index * rows, min((index + 1) * rows, height)))
 
-    def each(self, count: int, work: Callable[[int], None]) -> None:
-        """Call ``work`` with 0 ... ``count`` - 1 and wait for all."""
+    def each(self, number: int, work: Callable[[int], None]) -> None:
+        """Call ``work`` with 0 ... ``number`` - 1 and wait for all."""
+        left = count()
 
-        # The mode belongs to a thread.
-        def in_inference_mode(index: int) -> None:
-            with torch.inference_mode():
+        def share() -> None:
+            while (index := next(left)) < number:
                 work(index)
 
-        numbers = range(count)
-        pool = None if count == 1 else self._pool
-        for _ in map(in_inference_mode, numbers) if pool is None else pool.map(in_inference_mode, numbers):
-            pass
+        helpers = [] if self._helpers is None else [self._helpers.submit(share) for _ in range(self.threads - 1)]
+        try:
+            share()
+        finally:
+            for helper in helpers:
+                # One that has not woken has nothing left to do.
+                if not helper.cancel():
+                    helper.result()
 
-
-def _work_alone(together: Barrier) -> None:
-    """Keep torch from starting threads under this one."""
-    torch.set_num_threads(1)
-    together.wait()
+    def close(self) -> None:
+        """Send the helpers home; what is called afterwards fails."""
+        if self._helpers is not None:
+            self._helpers.shutdown()

@@ -38,7 +38,7 @@ def test_an_empty_exposure_leaves_the_others_structure(network: LCNDR, exposure:
     content, nothing = (over if exposure == "over" else under), torch.full_like(under, empty)
     fused = network(nothing, content) if exposure == "over" else network(content, nothing)
     seen = torch.stack([fused, content]).flatten(1)
-    assert torch.corrcoef(seen)[0, 1] > 0.98
+    assert torch.corrcoef(seen)[0, 1] > 0.96
 
 
 def test_nothing_that_an_exposure_shows_is_lost_to_black_or_white(network: LCNDR) -> None:

@@ -77,6 +77,8 @@ class CompiledWeights:
         under, over = (planes.logits[:2, 1 : 1 + height, 1 : 1 + width] for planes in self._exposures)
         return over - under
 
+    # The mode belongs to a thread.
+    @torch.inference_mode()
     def _weigh_exposure(self, exposure: int) -> None:
         """One exposure's logits."""
         planes, widths = self._exposures[exposure], self._widths
