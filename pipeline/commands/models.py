@@ -13,4 +13,4 @@ def command() -> None:
     for model in list_models():
         click.secho(model.name, bold=True)
         click.echo(f"  {model.description}")
-        click.echo(f"  {model.parameters:,} parameters, {model.size_bytes / 2**20:.1f} MiB, {model.licence}")
+        click.echo(f"  {model.parameters:,} parameters, {model.size_bytes / 2**20:.2f} MiB, {model.licence}")

@@ -28,7 +28,7 @@ class Model:
 def list_models() -> list[Model]:
     """Every packaged model, by name."""
     models = []
-    for path in sorted(_FOLDER.glob("*.safetensors")):
+    for path in sorted(_FOLDER.glob("*.safetensors"), key=lambda path: path.stem):
         tensors, metadata = weights.load(path)
         models.append(
             Model(
