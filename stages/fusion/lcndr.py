@@ -27,8 +27,11 @@ _NOISE_FLOOR = 0.25 / 255
 KNEE = 0.08
 """Of luma: closer to black or white than this, tones are bent back where an exposure shows something."""
 KNEE_SHARE = 0.7
+"""Of what the exposure shows, where that is less than the knee."""
 FLOOR_SHARE = 0.35
+"""Of the knee: the end that bent tones approach."""
 LEAST_KNEE = 1e-6
+"""Keeps divisions by the knee finite."""
 SHARED_FROM_LEVEL = 6
 """Levels from here down share their coefficients."""
 
