@@ -25,8 +25,9 @@ import torch
 from stages.frame import BT709, Planes
 from stages.fusion.ablation import switch_off
 from stages.fusion.fast import compiled_engine
-from stages.fusion.fuser import STREAM_WORKING_SIDE, Fuser
+from stages.fusion.fuser import Fuser
 from stages.fusion.lcndr import LCNDR, Widths
+from stages.fusion.mode import stream_working_side
 from stages.fusion.models import load_model
 from stages.fusion.strips import Strips
 
@@ -69,7 +70,7 @@ def parts(network: LCNDR, under: Planes, over: Planes) -> dict[str, Callable[[],
     engine = compiled_engine()
     if isinstance(engine, str):
         return {}
-    fusion = engine(network, (under.height, under.width), STREAM_WORKING_SIDE, Strips(torch.get_num_threads()))
+    fusion = engine(network, (under.height, under.width), Strips(torch.get_num_threads()))
     coefficients = BT709.luma_coefficients(height=under.height)
     logits = fusion.weigh(under.luma, over.luma, black=16, white=235)
     return {
@@ -92,7 +93,7 @@ def measure(network: LCNDR, size: str, threads: int, rounds: int, *, plain: bool
 
     def run_plainly() -> None:
         with torch.inference_mode():
-            network(*lumas, working_side=256)
+            network(*lumas, working_side=stream_working_side(height, width))
 
     contenders: dict[str, Callable[[], object]] = {
         "mertens": lambda: mertens.process(pictures),

@@ -77,6 +77,11 @@ def _data(run: TrainingRun, training: Scenes) -> str:
         )
     if training.photographs:
         text += "Random parts of photographed pairs, mirrored or not; what is judged against is the pair itself.\n\n"
+    if run.as_taken_share:
+        text += (
+            f"{run.as_taken_share:.0%} of the rendered pairs are judged against themselves, the others against their "
+            "noise-free\ntruth.\n\n"
+        )
     if run.misalignment_px:
         text += f"One exposure of each pair is up to {run.misalignment_px:g} px out of register.\n\n"
     if run.ten_bit_share:

@@ -35,6 +35,9 @@ class PairSettings:
     misalignment_px: float = 0
     """One of the exposures is shifted by up to this many pixels each way, and turned by as little, before it is taken;
     the noise-free pair is in register."""
+    as_taken_share: float = 0
+    """Of the rendered pairs that are judged against themselves, noise and all, as photographs are; none where
+    exposures are misaligned, whose truth is in register."""
     ten_bit_share: float = 0
     """Of the rendered pairs that are stored with 10 bits and without compression."""
 
@@ -103,8 +106,9 @@ class PairSampler:
         exposed = [sensor.expose(scene, exposure, rng=rng) for scene, exposure in zip(in_view, exposures, strict=True)]
         ten_bit = flaws.random() < self._settings.ten_bit_share
         seen = [_in_ten_bits(picture) if ten_bit else _stored(picture, quality) for picture in exposed]
-        clean = [_luma(sensor.expose(radiance, exposure)) for exposure in exposures]
-        return (*seen, *clean)
+        if flaws.random() < self._settings.as_taken_share and not self._settings.misalignment_px:
+            return (*seen, *seen)
+        return (*seen, *(_luma(sensor.expose(radiance, exposure)) for exposure in exposures))
 
     def _misaligned(
         self, pair: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]], flaws: np.random.Generator

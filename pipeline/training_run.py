@@ -33,6 +33,7 @@ class TrainingRun:
     """Beginnings of names of maps and scenes kept for validation."""
     validation_pairs: int = 48
     """Pairs of the held-out scenes that tell which weights are best."""
+    as_taken_share: float = 0.5
     misalignment_px: float = 0
     ten_bit_share: float = 0
     widths: Widths = field(default_factory=Widths)
@@ -54,6 +55,7 @@ class TrainingRun:
             side=self.side,
             batch_size=self.batch_size,
             seed=self.seed,
+            as_taken_share=self.as_taken_share,
             misalignment_px=self.misalignment_px,
             ten_bit_share=self.ten_bit_share,
         )
@@ -71,6 +73,7 @@ def claim_folder(run: TrainingRun, training: Scenes) -> None:
         "side": run.side,
         "learning_rate": run.learning_rate,
         "seed": run.seed,
+        "as_taken_share": run.as_taken_share,
         "maps": [path.name for path in training.maps],
     }
     departures: dict[str, Any] = {

@@ -31,7 +31,7 @@ from benchmarks.cuda.parity import MODES, Row, parity
 from benchmarks.cuda.speed import parts, speed, variants
 from benchmarks.cuda.targets import verdicts
 from stages.errors import LumabraidError
-from stages.fusion.fuser import Mode
+from stages.fusion.mode import Mode
 from stages.fusion.models import list_models
 
 Size = tuple[int, int]

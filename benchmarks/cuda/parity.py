@@ -12,7 +12,8 @@ from stages.frame import BT709
 from stages.fusion.cuda.fuser import CudaFuser
 from stages.fusion.cuda.gate import Difference, synthetic_pair
 from stages.fusion.cuda.replay import WARM_UP_FRAMES
-from stages.fusion.fuser import STREAM_WORKING_SIDE, Fuser, Mode
+from stages.fusion.fuser import Fuser
+from stages.fusion.mode import Mode
 from stages.fusion.models import load_model
 
 MODES: Final[tuple[Mode, ...]] = ("full", "stream")
@@ -20,17 +21,10 @@ MODES: Final[tuple[Mode, ...]] = ("full", "stream")
 Row = dict[str, str | float | bool | None]
 
 
-def working_side(mode: Mode) -> int | None:
-    """Of a mode."""
-    return STREAM_WORKING_SIDE if mode == "stream" else None
-
-
 def parity(bench: Bench, model: str, sizes: list[tuple[int, int]]) -> Iterator[Row]:
     """Each mode, size and depth: the CPU's picture against the GPU's first, and against one replayed from a graph."""
     for mode in MODES:
-        fuser = CudaFuser(
-            load_model(model), working_side(mode), bench.queue(), frames_in_flight=2, precision=bench.precision
-        )
+        fuser = CudaFuser(load_model(model), mode, bench.queue(), frames_in_flight=2, precision=bench.precision)
         cpu = Fuser(load_model(model), mode, torch.device("cpu"))
         for width, height in sizes:
             for bit_depth in (8, 10):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.cuda.bench import Bench, wall_ms
-from benchmarks.cuda.parity import Row, working_side
+from benchmarks.cuda.parity import Row
 from stages.frame import BT709
 from stages.fusion.cuda.fuser import CudaFuser, Precision
 from stages.fusion.cuda.gate import synthetic_pair
@@ -16,7 +16,7 @@ from stages.fusion.cuda.program import Format, PairProgram
 from stages.fusion.cuda.queue import Work
 from stages.fusion.cuda.replay import WARM_UP_FRAMES
 from stages.fusion.cuda.ring import Ring
-from stages.fusion.fuser import Mode
+from stages.fusion.mode import Mode
 from stages.fusion.models import load_model
 
 SLOTS = 3
@@ -52,7 +52,7 @@ class Subject:
         self.queue = bench.queue()
         self.fuser = CudaFuser(
             load_model(model),
-            working_side(mode),
+            mode,
             self.queue,
             frames_in_flight=SLOTS,
             precision=precision or bench.precision,

@@ -20,7 +20,8 @@ from pipeline.bench.tasks import TASKS, Variant, aligning_and_fusing, fusing, ru
 from pipeline.bench.timing import Contender, in_turns
 from pipeline.bench.yardsticks import aligning_and_merging, merging, run_script
 from stages.errors import ConfigError
-from stages.fusion.fuser import DeviceName, Mode, choose_device
+from stages.fusion.fuser import DeviceName, choose_device
+from stages.fusion.mode import Mode
 from stages.fusion.models import list_models, load_model
 
 _JOB_PIXELS: Final = 48 * SIZES["1080p"].pixels

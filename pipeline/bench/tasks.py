@@ -18,7 +18,8 @@ from stages.alignment.flow import FlowAlignment, FlowConfig
 from stages.alignment.none import NoAlignment, NoAlignmentConfig
 from stages.errors import LumabraidError
 from stages.frame import AlignedPair
-from stages.fusion.fuser import DeviceName, Mode
+from stages.fusion.fuser import DeviceName
+from stages.fusion.mode import Mode
 from stages.fusion.stage import LcndrConfig, LcndrFusion
 
 TASKS: Final = ("fuse", "align + fuse, causal", "align + fuse, lookahead", "whole job")

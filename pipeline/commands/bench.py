@@ -9,7 +9,8 @@ import click
 
 if TYPE_CHECKING:
     from pipeline.bench.sizes import Size
-    from stages.fusion.fuser import DeviceName, Mode
+    from stages.fusion.fuser import DeviceName
+    from stages.fusion.mode import Mode
 
 
 class _SizeType(click.ParamType["Size"]):

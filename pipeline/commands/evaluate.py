@@ -10,7 +10,8 @@ import click
 from pipeline.commands import options
 
 if TYPE_CHECKING:
-    from stages.fusion.fuser import DeviceName, Mode
+    from stages.fusion.fuser import DeviceName
+    from stages.fusion.mode import Mode
 
 
 @click.command(

@@ -45,6 +45,15 @@ _FEWEST_SHALLOW = 4
 )
 @recipe
 @click.option(
+    "--as-taken",
+    "as_taken_share",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    metavar="SHARE",
+    help="Share of the rendered pairs that are judged against themselves, not against their noise-free truth.",
+)
+@click.option(
     "--misalign",
     "misalignment_px",
     type=click.FloatRange(0, 16),

@@ -22,7 +22,8 @@ from pipeline.evaluation.report import Report
 from pipeline.evaluation.table import text_table, write_json
 from pipeline.progress import Progress, progress
 from stages.errors import ConfigError, SourceError
-from stages.fusion.fuser import DeviceName, Mode, choose_device
+from stages.fusion.fuser import DeviceName, choose_device
+from stages.fusion.mode import Mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

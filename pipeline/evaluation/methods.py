@@ -16,7 +16,8 @@ from stages.capture.locate import printable
 from stages.capture.picture import PICTURE_COLOR
 from stages.color import bgr_from_planes, planes_from_bgr
 from stages.errors import ConfigError, SourceError
-from stages.fusion.fuser import Fuser, Mode
+from stages.fusion.fuser import Fuser
+from stages.fusion.mode import Mode
 from stages.fusion.models import load_model
 
 

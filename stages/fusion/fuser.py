@@ -15,19 +15,17 @@ from stages.fusion.chroma import fuse_chroma
 from stages.fusion.codes import CodeValues
 from stages.fusion.cuda.fuser import CudaFuser
 from stages.fusion.cuda.streams import CudaQueue
+from stages.fusion.empty import stand_in_for_empty
 from stages.fusion.fast import SMALLEST_SIDE, compiled_engine
 from stages.fusion.lcndr import LCNDR
+from stages.fusion.mode import Mode, working_side
 from stages.fusion.strips import Strips
 from stages.fusion.tiles import fuse_tiled, strip_rows
 
 if TYPE_CHECKING:
     from stages.fusion.compiled.engine import CompiledFusion
 
-Mode = Literal["full", "stream"]
 DeviceName = Literal["auto", "cpu", "cuda"]
-
-STREAM_WORKING_SIDE = 256
-"""Pixels of the longer side that CEM and SAM see in ``stream`` mode."""
 
 
 def choose_device(name: DeviceName) -> torch.device:
@@ -63,18 +61,17 @@ class Fuser:
 
     Args:
         network: with its weights.
-        mode: ``full`` runs every module at full resolution; ``stream`` lets CEM and SAM see a small picture.
+        mode: how much of a picture CEM and SAM see.
         device: from ``choose_device``.
         frames_in_flight: pairs that a GPU may have at once; a CPU finishes each before the next.
     """
 
     def __init__(self, network: LCNDR, mode: Mode, device: torch.device, *, frames_in_flight: int = 1) -> None:
-        working_side = STREAM_WORKING_SIDE if mode == "stream" else None
         self._engine: Engine
         if device.type == "cuda":
-            self._engine = CudaFuser(network, working_side, CudaQueue(device), frames_in_flight=frames_in_flight)
+            self._engine = CudaFuser(network, mode, CudaQueue(device), frames_in_flight=frames_in_flight)
         else:
-            self._engine = CpuFuser(network, working_side)
+            self._engine = CpuFuser(network, mode)
 
     def fuse(self, under: Planes, over: Planes, color: ColorTags) -> Planes:
         """The fused picture: same size, bit depth and colour tags as the two given; nothing else may be under way.
@@ -98,6 +95,7 @@ class Fuser:
         Raises:
             DeviceError: the device ran out of memory, or gave out; nothing is under way any more.
         """
+        under, over = stand_in_for_empty(under, over, CodeValues.of(color, under.bit_depth))
         return self._engine.push(under, over, color)
 
     def prepare(self, width: int, height: int, bit_depth: int) -> None:
@@ -122,17 +120,17 @@ class CpuFuser:
 
     Args:
         network: with its weights.
-        working_side: pixels of the longer side that CEM and SAM see; None for full resolution.
+        mode: how much of a picture CEM and SAM see.
     """
 
-    def __init__(self, network: LCNDR, working_side: int | None) -> None:
+    def __init__(self, network: LCNDR, mode: Mode) -> None:
         self._network = network.cpu().eval()
         # Measured: convolutions of few channels take about half the time with channels last.
         for weight in self._network.parameters():
             if weight.dim() == 4:
                 weight.data = weight.data.to(memory_format=torch.channels_last)
-        self._working_side = working_side
-        self._strips = None if working_side is None else Strips(torch.get_num_threads())
+        self._mode: Mode = mode
+        self._strips = Strips(torch.get_num_threads()) if mode == "stream" else None
         self._fast: CompiledFusion | None = None
 
     def push(self, under: Planes, over: Planes, color: ColorTags) -> list[Planes]:
@@ -179,7 +177,7 @@ class CpuFuser:
             self._network,
             under_luma.clamp(0, 1),
             over_luma.clamp(0, 1),
-            working_side=self._working_side,
+            working_side=working_side(self._mode, under.height, under.width),
             rows=strip_rows(under.height, under.width),
         )
         chroma = fuse_chroma(under_luma, over_luma, under_chroma, over_chroma, coefficients)
@@ -196,7 +194,7 @@ class CpuFuser:
             return None
         if self._fast is None or self._fast.size != size:
             self._fast = None
-            self._fast = engine(self._network, size, STREAM_WORKING_SIDE, self._strips)
+            self._fast = engine(self._network, size, self._strips)
         return self._fast
 
 

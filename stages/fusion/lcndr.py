@@ -139,14 +139,15 @@ class SelfAttention(nn.Module):
 class MultiScaleBlend(nn.Module):
     """The coarse picture: under and over mixed level by level of their Laplacian pyramids (reconstruction).
 
-    The weight of the over picture at level l is sigmoid(mix_l * fine + (1 - mix_l) * coarse + trust_l * log(a_over /
-    a_under)) with a = local mean of the band's magnitude plus a noise floor: where one exposure has lost a structure
-    to clipping or to the dark, the other's is taken, whatever the resolution of the weight maps.
+    The weight of the over picture at level l is sigmoid(f_l * fine + c_l * coarse + trust_l * log(a_over / a_under))
+    with a = local mean of the band's magnitude plus a noise floor: where one exposure has lost a structure to clipping
+    or to the dark, the other's is taken, whatever the resolution of the weight maps.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.mix = nn.Parameter(torch.linspace(2.0, -2.0, SHARED_FROM_LEVEL))
+        share_of_fine = torch.sigmoid(torch.linspace(2.0, -2.0, SHARED_FROM_LEVEL))
+        self.guidance = nn.Parameter(torch.stack([share_of_fine, 1 - share_of_fine], dim=1))
         self.trust = nn.Parameter(torch.full((SHARED_FROM_LEVEL,), 3.5))
         self.noise_floor = nn.Parameter(torch.full((SHARED_FROM_LEVEL,), _NOISE_FLOOR).log())
 
@@ -170,8 +171,8 @@ class MultiScaleBlend(nn.Module):
             if sizes[level][0] < logits.shape[-2]:
                 logits = at_level
             shared = min(level, SHARED_FROM_LEVEL - 1)
-            mix = torch.sigmoid(self.mix[shared])
-            logit = mix * at_level[:, :1] + (1 - mix) * at_level[:, 1:]
+            fine, coarse = self.guidance[shared]
+            logit = fine * at_level[:, :1] + coarse * at_level[:, 1:]
             if level < len(sizes) - 1:
                 floor = self.noise_floor[shared].exp()
                 contrast = _local_mean(band_over.abs()) + floor

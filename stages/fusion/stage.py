@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Final, Literal
 
 from stages.errors import ConfigError
 from stages.frame import AlignedPair, FusedFrame, Planes, StreamInfo
-from stages.fusion.fuser import DeviceName, Fuser, Mode, choose_device
+from stages.fusion.fuser import DeviceName, Fuser, choose_device
+from stages.fusion.mode import Mode
 from stages.fusion.models import load_model
 from stages.stage import FORBID_UNKNOWN_KEYS, Stage
 

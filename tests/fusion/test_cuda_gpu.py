@@ -12,7 +12,8 @@ from stages.fusion.cuda.fuser import CudaFuser, Precision
 from stages.fusion.cuda.gate import Difference, synthetic_pair
 from stages.fusion.cuda.replay import WARM_UP_FRAMES
 from stages.fusion.cuda.streams import CudaQueue
-from stages.fusion.fuser import STREAM_WORKING_SIDE, Fuser, Mode
+from stages.fusion.fuser import Fuser
+from stages.fusion.mode import Mode
 from stages.fusion.models import load_model
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
@@ -25,7 +26,7 @@ FRAMES = WARM_UP_FRAMES + 3
 def gpu(mode: Mode, *, in_flight: int = 3, precision: Precision = "auto", graphs: bool = True) -> CudaFuser:
     return CudaFuser(
         load_model("lcndr"),
-        STREAM_WORKING_SIDE if mode == "stream" else None,
+        mode,
         CudaQueue(torch.device("cuda")),
         frames_in_flight=in_flight,
         precision=precision,

@@ -58,12 +58,12 @@ def pairs(count: int, *, size: tuple[int, int] = SIZE, bit_depth: int = 8) -> li
 
 def made(network: LCNDR, queue: StandInQueue, *, in_flight: int = 3, **options: Any) -> CudaFuser:
     options = {"precision": "single"} | options
-    return CudaFuser(network, None, queue, frames_in_flight=in_flight, **options)
+    return CudaFuser(network, "full", queue, frames_in_flight=in_flight, **options)
 
 
 def one_by_one(network: LCNDR, given: list[Pair], color: ColorTags = BT709) -> list[Planes]:
     """The same arithmetic with no device between: nothing waits, nothing is used again."""
-    placed = DeviceNetwork(network, None, torch.float32)
+    placed = DeviceNetwork(network, "full", torch.float32)
 
     def run(pair: Pair) -> Planes:
         picture = Format.of(pair[0], color)
@@ -122,7 +122,7 @@ def test_the_network_given_stays_as_it_is(network: LCNDR) -> None:
 
 def test_stream_mode_gives_what_the_cpus_stream_mode_gives(network: LCNDR) -> None:
     given = pairs(2, size=(400, 300))
-    fuser = CudaFuser(network, 256, StandInQueue(), precision="single")
+    fuser = CudaFuser(network, "stream", StandInQueue(), precision="single")
     cpu = Fuser(network, "stream", torch.device("cpu"))
     for ours, pair in zip(fused(fuser, given), given, strict=True):
         difference = Difference.between(ours, cpu.fuse(*pair, BT709))

@@ -39,7 +39,7 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> StandInQueue:
     queue = StandInQueue()
 
     def fuser(network: LCNDR, mode: Mode, device: torch.device, *, frames_in_flight: int) -> CudaFuser:
-        return CudaFuser(network, None, queue, frames_in_flight=frames_in_flight, precision="single")
+        return CudaFuser(network, "full", queue, frames_in_flight=frames_in_flight, precision="single")
 
     monkeypatch.setattr("stages.fusion.stage.Fuser", fuser)
     return queue

@@ -31,7 +31,7 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
 
 def fuser(queue: Queue) -> CudaFuser:
     network = LCNDR(Widths(shallow=8, middle=8, deep=8, attention=8, revision=8))
-    return CudaFuser(network, 16, queue, frames_in_flight=2, precision="single")
+    return CudaFuser(network, "stream", queue, frames_in_flight=2, precision="single")
 
 
 def test_frames_wait_for_events_and_nothing_waits_for_everything(queue: Queue) -> None:

@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from stages.frame import BT709, ColorRange, ColorTags, Planes
 from stages.fusion.ablation import PARTS, switch_off
 from stages.fusion.chroma import fuse_chroma
-from stages.fusion.fuser import STREAM_WORKING_SIDE, Fuser
+from stages.fusion.fuser import Fuser
 from stages.fusion.lcndr import LCNDR, Widths
+from stages.fusion.mode import stream_working_side
 from tests.fusion.pictures import pair
 
 FULL = ColorTags(matrix=1, range=ColorRange.FULL)
@@ -58,7 +59,8 @@ def reference(made: LCNDR, under: Planes, over: Planes, color: ColorTags) -> tup
     chromas = [
         (torch.from_numpy(each.chroma.astype(np.float32))[None] - 128 * unit) / chroma_span for each in (under, over)
     ]
-    luma = made(lumas[0].clamp(0, 1), lumas[1].clamp(0, 1), working_side=STREAM_WORKING_SIDE)[0, 0] * luma_span + black
+    side = stream_working_side(under.height, under.width)
+    luma = made(lumas[0].clamp(0, 1), lumas[1].clamp(0, 1), working_side=side)[0, 0] * luma_span + black
     chroma = (
         fuse_chroma(lumas[0], lumas[1], chromas[0], chromas[1], color.luma_coefficients(height=under.height))[0]
         * chroma_span

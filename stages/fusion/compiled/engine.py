@@ -16,6 +16,7 @@ from stages.fusion.compiled.resampling import shrink_rows
 from stages.fusion.compiled.revision import CompiledRevision
 from stages.fusion.compiled.rows import Floats
 from stages.fusion.lcndr import LCNDR
+from stages.fusion.mode import stream_working_side
 from stages.fusion.strips import Strips
 
 
@@ -25,14 +26,13 @@ class CompiledFusion:
     Args:
         network: with its weights, which are read once.
         size: (height, width), both at least 2 * ``pyramid.SMALLEST_SIDE``.
-        working_side: pixels of the longer side that CEM and SAM see.
         strips: threads to work on.
     """
 
-    def __init__(self, network: LCNDR, size: tuple[int, int], working_side: int, strips: Strips) -> None:
+    def __init__(self, network: LCNDR, size: tuple[int, int], strips: Strips) -> None:
         self.size = height, width = size
         self._strips = strips
-        scale = min(1.0, working_side / max(size))
+        scale = min(1.0, stream_working_side(*size) / max(size))
         self._small = (max(1, round(height * scale)), max(1, round(width * scale)))
         self._weights = CompiledWeights(network, self._small, strips)
         self._blend = CompiledBlend(network.blend, size, self._small, strips)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
 
 from stages.frame import PixelArray
 from stages.fusion import pyramid
@@ -33,7 +32,7 @@ class CompiledBlend:
     def __init__(self, blend: MultiScaleBlend, size: tuple[int, int], small: tuple[int, int], strips: Strips) -> None:
         self._strips = strips
         self._sizes = pyramid.level_sizes(*size)
-        self._mix: list[float] = torch.sigmoid(blend.mix).tolist()
+        self._guidance: list[list[float]] = blend.guidance.tolist()
         self._trust = blend.trust.numpy().astype(np.float32)
         self._noise_floor: list[float] = blend.noise_floor.exp().tolist()
         self._coarser = [np.empty((3, *level), np.float32) for level in self._sizes[1:]]
@@ -65,7 +64,7 @@ class CompiledBlend:
         for level in self._coarser:
             self._reduce(pair, level, low, high)
             pair = (level[0], level[1])
-        maps = logit_maps(logits, self._sizes, self._mix)
+        maps = logit_maps(logits, self._sizes, self._guidance)
         base = self._coarser[-1]
         last = np.empty((1, *self._sizes[-1]), np.float32)
         resize_planes(maps[-1][None], last, 0, self._sizes[-1][1])
@@ -116,20 +115,20 @@ class CompiledBlend:
         self._strips.run(*self._sizes[index], work)
 
 
-def logit_maps(logits: Floats, sizes: list[tuple[int, int]], mix: list[float]) -> list[Floats]:
+def logit_maps(logits: Floats, sizes: list[tuple[int, int]], guidance: list[list[float]]) -> list[Floats]:
     """The logit of every level as far as the network tells, (h, w), at most as large as the level.
 
     Args:
         logits: (2, h, w), as for ``MultiScaleBlend``.
         sizes: of the levels.
-        mix: share of the fine logits by level.
+        guidance: how much fine and coarse logits count, by level.
     """
     maps = []
     for index, size in enumerate(sizes):
         if size[0] <= logits.shape[1]:
             logits = _resized(logits, size)
-        share = np.float32(mix[min(index, SHARED_FROM_LEVEL - 1)])
-        maps.append(logits[1] + share * (logits[0] - logits[1]))
+        fine, coarse = guidance[min(index, SHARED_FROM_LEVEL - 1)]
+        maps.append(np.float32(fine) * logits[0] + np.float32(coarse) * logits[1])
     return maps
 
 

@@ -18,6 +18,7 @@ from stages.fusion.cuda.queue import DeviceQueue
 from stages.fusion.cuda.replay import ReplayedProgram
 from stages.fusion.cuda.ring import Ring
 from stages.fusion.lcndr import LCNDR
+from stages.fusion.mode import Mode
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class CudaFuser:
 
     Args:
         network: with its weights; stays as it is.
-        working_side: pixels of the longer side that CEM and SAM see; None for full resolution.
+        mode: how much of a picture CEM and SAM see.
         queue: the device.
         frames_in_flight: 1 finishes each pair before the next.
         precision: of weights and pictures on the device.
@@ -46,14 +47,14 @@ class CudaFuser:
     def __init__(
         self,
         network: LCNDR,
-        working_side: int | None,
+        mode: Mode,
         queue: DeviceQueue,
         *,
         frames_in_flight: int = 1,
         precision: Precision = "auto",
         graphs: bool = True,
     ) -> None:
-        self._working_side = working_side
+        self._mode: Mode = mode
         self._queue = queue
         self._frames_in_flight = frames_in_flight
         self._graphs = graphs
@@ -110,7 +111,7 @@ class CudaFuser:
         return Ring(self._queue, program, picture, slots)
 
     def _placed(self, network: LCNDR, precision: Precision) -> DeviceNetwork:
-        return self._queue.place(DeviceNetwork(network, self._working_side, _DTYPES[precision]))
+        return self._queue.place(DeviceNetwork(network, self._mode, _DTYPES[precision]))
 
     def _half_if_good(self, network: LCNDR) -> DeviceNetwork:
         half, single = self._placed(network, "half"), self._placed(network, "single")
@@ -154,7 +155,7 @@ class CudaFuser:
             yield
         except torch.OutOfMemoryError as error:
             self._abandon()
-            advice = "--mode stream or --device cpu" if self._working_side is None else "--device cpu"
+            advice = "--mode stream or --device cpu" if self._mode == "full" else "--device cpu"
             raise DeviceError(
                 f"the GPU has too little memory {purpose}: use {advice}, or end other programs that use it"
             ) from error

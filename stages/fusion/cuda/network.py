@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from stages.fusion import pyramid
 from stages.fusion.lcndr import LCNDR, SHARED_FROM_LEVEL, EdgeRevision, hold_tones, shrink_to_side
+from stages.fusion.mode import Mode, working_side
 from stages.fusion.tiles import weigh_tiled
 
 _WHOLE_PIXELS = 1 << 22
@@ -27,18 +28,17 @@ class DeviceNetwork(nn.Module):
 
     Args:
         network: with its weights, of which this keeps a copy.
-        working_side: pixels of the longer side that CEM and SAM see; None for full resolution.
+        mode: how much of a picture CEM and SAM see.
         precision: what weights and pictures are held in.
     """
 
-    def __init__(self, network: LCNDR, working_side: int | None, precision: torch.dtype) -> None:
+    def __init__(self, network: LCNDR, mode: Mode, precision: torch.dtype) -> None:
         super().__init__()
         self.precision = precision
-        self.working_side = working_side
+        self._mode: Mode = mode
         blend = network.blend
-        self._mix, self._trust, self._floor = (
-            values.detach().cpu().tolist()
-            for values in (torch.sigmoid(blend.mix), blend.trust, blend.noise_floor.exp())
+        self._guidance, self._trust, self._floor = (
+            values.detach().cpu().tolist() for values in (blend.guidance, blend.trust, blend.noise_floor.exp())
         )
         self._parts = copy.deepcopy(network).cpu().eval().requires_grad_(False)
         self._parts.to(precision)
@@ -65,7 +65,7 @@ class DeviceNetwork(nn.Module):
 
     def weigh(self, lumas: Tensor) -> Tensor:
         """CEM and SAM: logits (1, 2, h, w) of over against under, at the size they see."""
-        pictures = shrink_to_side(lumas, self.working_side).transpose(0, 1)
+        pictures = shrink_to_side(lumas, working_side(self._mode, *lumas.shape[-2:])).transpose(0, 1)
         height, width = pictures.shape[-2:]
         cem, sam = self._parts.cem, self._parts.sam
         if height * width > _WHOLE_PIXELS:
@@ -85,8 +85,9 @@ class DeviceNetwork(nn.Module):
             bands, shared = lumas, min(level, SHARED_FROM_LEVEL - 1)
             if size[0] < logits.shape[-2]:
                 logits = self._resized(logits, size)
-            # Fine and coarse are mixed before they are brought up: half as much to bring up.
-            logit = self._resized(torch.lerp(logits[:, 1:], logits[:, :1], self._mix[shared]), size)
+            # Fine and coarse are joined before they are brought up: half as much to bring up.
+            fine, coarse = self._guidance[shared]
+            logit = self._resized(fine * logits[:, :1] + coarse * logits[:, 1:], size)
             if level < len(sizes) - 1:
                 lumas = self._reduced(lumas)
                 bands = bands - pyramid.expand(lumas, size)
