@@ -61,8 +61,8 @@ def run_training(
         on_left_out: told in one line of photographs that cannot be trained on.
 
     Raises:
-        ConfigError: too few scenes, a held-out name that fits none, no such teacher, or a folder that holds a run
-            with other settings.
+        ConfigError: too few scenes, a held-out name that fits none, no such model to start or learn from, one with
+            other modules to start from, or a folder that holds a run with other settings.
         SourceError: a map cannot be read.
     """
     scenes, held_out = split_scenes(find_scenes(run.places), run.hold_out)
@@ -72,6 +72,10 @@ def run_training(
     teacher = load_model(run.teacher) if run.teacher else None
     torch.manual_seed(run.seed)
     model = switch_off(LCNDR(run.widths), run.without)
+    if run.start is not None:
+        _start_from(run.start, model)
+    elif teacher is not None:
+        model.blend.load_state_dict(teacher.blend.state_dict())
     plan = TrainingPlan(steps=run.steps, learning_rate=run.learning_rate, loss=run.loss, teacher=teacher)
 
     def on_best(averaged: torch.nn.Module) -> None:
@@ -112,6 +116,16 @@ def run_training(
     )
     card.write_text(text, encoding="utf-8")
     return TrainingResult(path, card, scores)
+
+
+def _start_from(name: str, model: LCNDR) -> None:
+    """Give a model another's weights."""
+    try:
+        model.load_state_dict(load_model(name).state_dict())
+    except RuntimeError as error:
+        raise ConfigError(
+            f"{name} has other modules or channels than what is trained: give --widths and --without as it has them"
+        ) from error
 
 
 def _brackets(scenes: Scenes, side: int, on_left_out: Callable[[str], None]) -> list[Bracket]:

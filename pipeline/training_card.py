@@ -73,15 +73,13 @@ def _data(run: TrainingRun, training: Scenes) -> str:
         text += (
             "Pairs rendered by the simulated camera's optics and sensor from equirectangular radiance maps: random "
             "views,\n1.5 to 6 stops apart, random response curves, shot and read noise, 8 bit, JPEG for half of "
-            "them.\n\n"
+            "them.\n"
         )
+        if run.as_taken_share and not run.misalignment_px:
+            text += f"{run.as_taken_share:.0%} are judged against themselves, the others against their truth.\n"
+        text += "\n"
     if training.photographs:
         text += "Random parts of photographed pairs, mirrored or not; what is judged against is the pair itself.\n\n"
-    if run.as_taken_share:
-        text += (
-            f"{run.as_taken_share:.0%} of the rendered pairs are judged against themselves, the others against their "
-            "noise-free\ntruth.\n\n"
-        )
     if run.misalignment_px:
         text += f"One exposure of each pair is up to {run.misalignment_px:g} px out of register.\n\n"
     if run.ten_bit_share:
@@ -94,6 +92,8 @@ def _departures(run: TrainingRun) -> str:
     text = ""
     if run.widths != Widths():
         text += f"\nChannels: {', '.join(f'{name} {width}' for name, width in asdict(run.widths).items())}.\n"
+    if run.start:
+        text += f"\nStarted from the weights of {run.start}.\n"
     if run.teacher:
         text += f"\nTeacher, whose pictures it learned to imitate beside the loss: {run.teacher}.\n"
     if run.without:

@@ -38,6 +38,8 @@ class TrainingRun:
     ten_bit_share: float = 0
     widths: Widths = field(default_factory=Widths)
     """Channels of the network's modules."""
+    start: str | None = None
+    """A packaged model, or the path of a .safetensors file, whose weights training starts from."""
     teacher: str | None = None
     """A packaged model, or the path of a .safetensors file, whose pictures are imitated."""
     without: tuple[str, ...] = ()
@@ -82,6 +84,7 @@ def claim_folder(run: TrainingRun, training: Scenes) -> None:
         "ten_bit_share": run.ten_bit_share,
         "without": sorted(run.without),
         "widths": asdict(run.widths) if run.widths != Widths() else None,
+        "start": run.start,
         "teacher": run.teacher,
         "loss": asdict(run.loss) if run.loss != LossWeights() else None,
     }

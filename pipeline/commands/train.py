@@ -88,6 +88,7 @@ _FEWEST_SHALLOW = 4
     metavar="SHALLOW,MIDDLE,DEEP,ATTENTION,REVISION",
     help="Channels of the network's modules, instead of 32,64,96,32,16.",
 )
+@click.option("--start", metavar="MODEL", help="Start from a model's weights: a packaged one's name, or a file.")
 @click.option("--teacher", metavar="MODEL", help="Imitate a model's pictures too: a packaged one's name, or a file.")
 @click.option("--license", default="unspecified", help="Of the weights, for their model card.")
 @click.option("--origin", default="unspecified", help="Of the maps and their licence, for the model card.")

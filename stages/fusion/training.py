@@ -23,6 +23,8 @@ from stages.fusion.mef_ssim import MefSsim
 from stages.fusion.precision import multiplies_bfloat16
 
 _LOSS_PARTS = tuple(part.name for part in fields(Loss))
+_BLEND_HASTE = 20
+"""Times the learning rate: the blend's few numbers are logits and logarithms, and have further to go than weights."""
 _COLUMNS = ("step", "loss", *_LOSS_PARTS[1:], "validation_loss", "validation")
 """Of the log; ``loss`` is the total, ``validation`` MEF-SSIM."""
 
@@ -94,20 +96,21 @@ def train(
     """Train, and return the averaged weights that did best on the validation set.
 
     ``folder`` receives ``log.csv`` and ``checkpoint.pt``; where a checkpoint of an earlier run lies there, training
-    goes on from it. A teacher's pyramid blend is where the model's starts. The same model, batches and plan give the
-    same weights on one machine. Better means less of the loss that is trained for; ``on_best`` is shown the network
-    with averaged weights whenever it did better than ever.
+    goes on from it. The same model, batches and plan give the same weights on one machine. Better means less of the
+    loss that is trained for; ``on_best`` is shown the network with averaged weights whenever it did better than ever.
     """
     folder.mkdir(parents=True, exist_ok=True)
     model.to(device).train()
     teacher = plan.teacher
     if teacher is not None:
         teacher.to(device)
-        model.blend.load_state_dict(teacher.blend.state_dict())
     average = torch.optim.swa_utils.AveragedModel(
         model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(plan.average_decay)
     )
-    optimiser = torch.optim.Adam(model.parameters(), lr=plan.learning_rate)
+    blending = list(model.blend.parameters())
+    others = [parameter for name, parameter in model.named_parameters() if not name.startswith("blend.")]
+    rates = ((others, plan.learning_rate), (blending, _BLEND_HASTE * plan.learning_rate))
+    optimiser = torch.optim.Adam([{"params": parameters, "lr": rate} for parameters, rate in rates])
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, plan.steps))
     state: dict[str, nn.Module | torch.optim.Optimizer | torch.optim.lr_scheduler.LRScheduler] = {
         "model": model,

@@ -225,3 +225,40 @@ def test_a_folder_with_another_run_is_refused(maps: Path, tmp_path: Path, capsys
     assert main(arguments) == 0
     assert main([*arguments, "--seed", "9", "--misalign", "1"]) == 2
     assert "other misalignment_px, seed:" in capsys.readouterr().err
+
+
+def test_training_goes_on_from_a_models_weights(maps: Path, tmp_path: Path) -> None:
+    def weights(folder: str, *more: str) -> dict[str, torch.Tensor]:
+        arguments = [
+            "--steps",
+            "1",
+            "--batch-size",
+            "1",
+            "--side",
+            "96",
+            "--hold-out",
+            "hall",
+            "--validation-pairs",
+            "1",
+        ]
+        arguments += ["--learning-rate", "1e-9", *more]
+        assert main(["train", str(maps), "-o", str(tmp_path / folder), *arguments]) == 0
+        return load_model(str(tmp_path / folder / "lcndr.safetensors")).state_dict()
+
+    first = weights("first", "--seed", "5")
+    onward = weights("onward", "--start", str(tmp_path / "first/lcndr.safetensors"))
+    assert all(torch.allclose(onward[name], first[name], atol=1e-6) for name in first)
+
+
+def test_other_channels_are_nothing_to_start_from(
+    maps: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", str(maps), "-o", str(tmp_path), "--hold-out", "hall", "--start", "lcndr-lite"]) == 2
+    assert "lcndr-lite has other modules or channels" in capsys.readouterr().err
+
+
+def test_pairs_as_taken_stand_for_themselves(maps: Path) -> None:
+    taken, clean = sampled(maps, as_taken_share=1.0)(0), sampled(maps)(0)
+    assert torch.equal(taken.under, clean.under)
+    assert torch.equal(taken.clean_under, taken.under)
+    assert not torch.equal(clean.clean_under, clean.under)
