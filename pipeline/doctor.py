@@ -25,6 +25,8 @@ from stages.stage import Done, Stage
 
 _CAMERA_TIMEOUT_S: Final = 20
 _TRIAL_FRAMES: Final = 8
+_DECODED_ON_GPU: Final = ("h264", "h265")
+"""Of the codecs on offer; FFmpeg's decoder for AV1 in PyAV does not use the GPU."""
 _GIB: Final = 2**30
 
 _CAMERA_TRIAL: Final = """
@@ -120,18 +122,30 @@ def _devices() -> Iterator[Finding]:
 
 def _codecs() -> Iterator[Finding]:
     """Each codec on offer, by encoding a few frames as a pipeline would."""
+    from stages.capture.hardware import try_decoding
     from stages.encoding.codecs import CODECS
+    from stages.encoding.hardware import NVENC, Picture, nvenc_options, try_encoder
     from stages.encoding.video import VideoConfig, VideoEncoder
 
-    for name, codec in CODECS.items():
-        with TemporaryDirectory() as folder:
-            output = Path(folder) / f"trial{codec.suffixes[0]}"
+    with TemporaryDirectory() as folder:
+        for name, codec in CODECS.items():
+            output = Path(folder) / f"{name}{codec.suffixes[0]}"
             try:
                 _encode(VideoEncoder(VideoConfig(output=str(output), codec=name)))
                 works, seen = output.stat().st_size > 0, f"{codec.title}, {codec.encoder}"
             except (LumabraidError, OSError) as error:
                 works, seen = False, _first_line(error)
-        yield Finding("codecs", name, works, seen)
+            yield Finding("codecs", name, works, seen)
+            if works and name in _DECODED_ON_GPU:
+                why_not = try_decoding(str(output))
+                yield Finding(
+                    "codecs", f"{name} nvdec", why_not is None, why_not or f"{codec.title}, decoded on the GPU"
+                )
+            if works and name in NVENC:
+                options = nvenc_options(name, None, None)
+                why_not = try_encoder(NVENC[name], options, Picture(256, 144, 8, Fraction(25)))
+                seen = why_not or f"{codec.title}, {NVENC[name].encoder} on the GPU"
+                yield Finding("codecs", f"{name} nvenc", why_not is None, seen)
 
 
 def _encode(encoder: Stage[FusedFrame, Done]) -> None:

@@ -21,6 +21,7 @@ SHARED = {
     "stages.errors",
     "stages.color",
     "stages.compiling",
+    "stages.hardware",
 }
 STAGE_FOLDERS = sorted(path.parent.name for path in ROOT.glob("stages/*/__init__.py"))
 STANDARD_LIBRARY = sys.stdlib_module_names

@@ -27,8 +27,8 @@ Examples:
 def command(camera: str | None) -> int:
     """Try what this machine can do: devices, codecs, packaged networks, cameras.
 
-    Everything listed as working has just worked: devices computed, codecs encoded a few frames, networks were
-    loaded, cameras gave a picture.
+    Everything listed as working has just worked: devices computed, codecs encoded a few frames, NVENC encoded and NVDEC
+    decoded one, networks were loaded, cameras gave a picture.
 
     With --camera, one source is watched for a few seconds: its size and frame rate as measured, whether its exposures
     alternate by themselves, whether it obeys when told to and after how many frames, and what to do. The exit code is

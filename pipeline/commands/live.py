@@ -44,6 +44,7 @@ Examples:
 @options.model
 @options.mode
 @options.device
+@options.hardware
 @options.report
 @options.stats
 @options.overrides
@@ -60,6 +61,7 @@ def command(
     model: str | None,
     mode: str | None,
     device: str | None,
+    hardware: str | None,
     report: Path | None,
     stats: bool,
     overrides: tuple[str, ...],
@@ -95,6 +97,7 @@ def command(
     settings["preview"] = None if preview is None else {"address": preview}
     settings["window"] = {} if window else None
     settings["encoding"] = {"kind": "none"} if record is None else {"kind": "segments", "folder": record}
+    options.merge_hardware(settings, hardware)
     options.merge(settings, report=report)
     published = options.publishing_overrides(publish, keys, insecure)
     title = source_title(source)

@@ -39,14 +39,24 @@ device = click.option(
     type=click.Choice(["auto", "cpu", "cuda"]),
     help="auto (default): a GPU where there is one.",
 )
-
-
+hardware = click.option(
+    "--hardware",
+    type=click.Choice(["none", "auto"]),
+    help="auto: decode and encode video on an NVIDIA GPU where that works. [default: none]",
+)
 record = click.option(
     "--record",
     metavar="FOLDER",
     help="Record the frames there, in segments of a minute, in place of the configuration's output; "
     "--set encoding.max_disk_mb=10000 deletes the oldest.",
 )
+
+
+def merge_hardware(settings: dict[str, Any], hardware: str | None) -> None:
+    """Add what was given on the command line to the sections that decode or encode video."""
+    for role, kinds in (("capture", ("file", "stream")), ("encoding", ("video", "segments"))):
+        if settings[role]["kind"] in kinds:
+            merge(settings[role], hardware=hardware)
 
 
 def publishing(command: _Command) -> _Command:

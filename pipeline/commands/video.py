@@ -31,6 +31,7 @@ Examples:
 @click.option(
     "--crf", type=int, help="Quality of h264, h265 and av1; smaller is better and larger. [default: 18, 20, 25]"
 )
+@options.hardware
 @options.report
 @options.publishing
 @options.stats
@@ -43,6 +44,7 @@ def command(
     device: str | None,
     codec: str | None,
     crf: int | None,
+    hardware: str | None,
     report: Path | None,
     publish: str | None,
     keys: str | None,
@@ -72,6 +74,7 @@ def command(
     settings["capture"] = {"kind": _capture_kind(source), "input": source}
     settings["encoding"] = {"kind": "none"} if output is None else {"kind": _encoding_kind(output), "output": output}
     options.merge(settings["encoding"], codec=codec, crf=crf)
+    options.merge_hardware(settings, hardware)
     options.merge(settings, report=report)
     execute(
         validate(apply_overrides(settings, [*published, *overrides])),

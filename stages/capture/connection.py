@@ -16,6 +16,7 @@ from stages.capture.captured import captured, frame_rate_of, time_base_of
 from stages.capture.container import choose_video_stream, describe, open_container
 from stages.capture.decoder import Decoder
 from stages.capture.deinterlace import deinterlaced
+from stages.capture.hardware import HardwareDecoding
 from stages.capture.locate import Location
 from stages.capture.pacing import Pace
 from stages.capture.planes import PlaneReader
@@ -44,6 +45,7 @@ class Connection(Source):
         open_timeout_s: float,
         read_timeout_s: float,
         options: Mapping[str, str],
+        hardware: HardwareDecoding,
     ) -> None:
         """Make ready to connect.
 
@@ -53,12 +55,14 @@ class Connection(Source):
             open_timeout_s: how long an answer may take.
             read_timeout_s: how long nothing may come.
             options: FFmpeg's, for its demuxer and protocol.
+            hardware: the device to decode on, if it is to be tried.
         """
         self._location = location
         self._stream_number = stream
         self._open_timeout_s = open_timeout_s
         self._read_timeout_s = read_timeout_s
         self._options = options
+        self._hardware = hardware
         self._container: InputContainer | None = None
         self._decoder: Decoder | None = None
         self._frames: Iterator[Frame] = iter(())
@@ -78,6 +82,7 @@ class Connection(Source):
             open_timeout_s=self._open_timeout_s,
             read_timeout_s=self._read_timeout_s,
             options=self._options,
+            accelerator=self._hardware.accelerator(),
         )
         formats = set(self._container.format.name.split(","))
         self._is_timed_by_clock = bool(formats & _WITHOUT_TIMES)
@@ -92,6 +97,8 @@ class Connection(Source):
         if first is None:
             seen = f": {self._decoder.damage}" if self._decoder.damage else "; check that it plays"
             raise SourceError(f"{name}: no picture could be decoded{seen}")
+        # Where the device refuses the stream, this decoder goes on in software, as fast as any other for live use.
+        self._hardware.check(stream, has_picture=True)
         reader = PlaneReader(first)
         frames = captured(chain([first], pictures), reader, stream, name=name)
         # Converted now, so that no decoded picture outlives the call.

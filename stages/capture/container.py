@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
@@ -22,9 +23,16 @@ _PLAYLISTS = frozenset({".m3u", ".m3u8", ".mpd", ".sdp", ".ffconcat"})
 
 
 def open_container(
-    location: Location, *, open_timeout_s: float, read_timeout_s: float, options: Mapping[str, str] | None = None
+    location: Location,
+    *,
+    open_timeout_s: float,
+    read_timeout_s: float,
+    options: Mapping[str, str] | None = None,
+    accelerator: HWAccel | None = None,
 ) -> InputContainer:
     """The opened container; the time-outs hold for URLs, pipes and devices, ``options`` are FFmpeg's.
+
+    With ``accelerator``, its streams are decoded on that device where they can be.
 
     Raises:
         SourceError: nothing there, no answer in time, or not a container FFmpeg reads.
@@ -36,6 +44,7 @@ def open_container(
             options=dict(options or {}),
             metadata_errors="replace",
             timeout=(open_timeout_s, read_timeout_s) if location.path is None else None,
+            hwaccel=accelerator,
         )
     except av.error.ExitError:
         raise SourceError(

@@ -34,8 +34,9 @@ class Decoder:
         """
         self.damage: str | None = None
         """What was seen when the stream broke off; None while it is whole."""
+        self.stream = stream
+        """What is decoded."""
         self._container = container
-        self._stream = stream
         self._codec = stream.codec_context
         # Threads by frames are what makes H.264 and HEVC fast; but each of them holds a picture back.
         self._codec.thread_type = "SLICE" if live else "AUTO"
@@ -49,6 +50,9 @@ class Decoder:
         self._latest_packet_pts: int | None = None
         self._latest_frame_pts: int | None = None
         self._latest_frame_is_corrupt: bool | None = None
+        if self._codec.is_hwaccel:
+            # Each thread by frames would also hold a surface of the GPU, of which there are 32.
+            self._codec.thread_type = "SLICE"
 
     def frames(self) -> Iterator[VideoFrame]:
         """The pictures; after the last, ``damage`` says whether the stream was whole."""
@@ -71,8 +75,8 @@ class Decoder:
             ("pictures with traces of damage", self._corrupt_pictures),
         )
         seen = [f"{what}: {count}" for what, count in counts if count]
-        if seen and self._first_flaw_pts is not None and self._stream.time_base:
-            seen.append(f"the first near {float(self._first_flaw_pts * self._stream.time_base):.3f} s")
+        if seen and self._first_flaw_pts is not None and self.stream.time_base:
+            seen.append(f"the first near {float(self._first_flaw_pts * self.stream.time_base):.3f} s")
         return ", ".join(seen) or None
 
     def _decoded(self) -> Iterator[VideoFrame]:
@@ -91,7 +95,7 @@ class Decoder:
         """
         held: Packet[VideoStream] | None = None
         try:
-            for packet in self._container.demux(self._stream):
+            for packet in self._container.demux(self.stream):
                 if self._stopped:
                     return
                 if packet.size == 0:
@@ -143,7 +147,7 @@ class Decoder:
 
     def _ends_before_its_packets(self) -> bool:
         """True if pictures are missing at the end: an error while the decoder empties itself is not always raised."""
-        rate, time_base = self._stream.average_rate, self._stream.time_base
+        rate, time_base = self.stream.average_rate, self.stream.time_base
         if self._latest_packet_pts is None or self._latest_frame_pts is None or not rate or not time_base:
             return False
         # Less than a frame, as the two fields of one picture may come in packets of their own.

@@ -7,9 +7,12 @@ import time
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from stages.capture.hardware import HardwareDecoding
+from stages.capture.locate import display_name
 from stages.capture.pacing import Pace
 from stages.capture.videofile import VideoFile
 from stages.frame import Frame, StreamInfo
+from stages.hardware import Hardware
 from stages.stage import FORBID_UNKNOWN_KEYS, Source
 
 
@@ -31,6 +34,8 @@ class FileConfig:
     """How long a URL may send nothing."""
     realtime: bool = False
     """Give each frame when its time comes, as a camera would."""
+    hardware: Hardware = "none"
+    """auto: decode on an NVIDIA GPU (NVDEC) where that works; none: in software."""
     loop: bool = False
     """Begin again at the end, for ever; times go on, and sound is left out."""
 
@@ -52,6 +57,7 @@ class FileSource(Source):
 
     def __init__(self, config: FileConfig) -> None:
         self._config = config
+        self._hardware = HardwareDecoding(config.hardware, display_name(config.input))
         self._video = self._new_video()
         self._pace = Pace()
         self._round_index = self._round_pts = 0
@@ -103,6 +109,7 @@ class FileSource(Source):
             stream=self._config.stream,
             open_timeout_s=self._config.open_timeout_s,
             read_timeout_s=self._config.read_timeout_s,
+            hardware=self._hardware,
         )
 
     def _begin_again(self) -> Frame | None:

@@ -21,8 +21,13 @@ _BIT_DEPTH_AS_STORED = {
     "yuva420p10le": 10,
     "gray": 8,
     "gray10le": 10,
+    "nv12": 8,
+    "p010le": 10,
 }
-"""Formats whose planes are taken as they are; alpha is left behind."""
+"""Formats whose code values are taken as they are; alpha is left behind."""
+
+_SEMI_PLANAR_SHIFTS = {"nv12": 0, "p010le": 6}
+"""What GPUs and cameras give: U and V of each place side by side in one plane, code values this many bits up."""
 
 _SWSCALE_MATRIX = {
     1: Colorspace.ITU709,
@@ -60,6 +65,9 @@ class PlaneReader:
         stored_depth = _BIT_DEPTH_AS_STORED.get(frame.format.name)
         if stored_depth != self.bit_depth or not same_meaning:
             frame = self._convert(frame, source, "gray" if gray else "yuv420p")
+        shift = _SEMI_PLANAR_SHIFTS.get(frame.format.name)
+        if shift is not None:
+            return _apart(frame, self.bit_depth, shift)
         luma = _view(frame.planes[0], self.bit_depth).copy()
         height, width = luma.shape
         chroma = np.empty((2, -(-height // 2), -(-width // 2)), luma.dtype)
@@ -92,8 +100,21 @@ def _meaning(tags: ColorTags, height: int) -> tuple[Colorspace, AvColorRange]:
     )
 
 
-def _view(plane: VideoPlane, bit_depth: int) -> PixelArray:
-    """(height, width) view on the decoder's memory, where rows may be padded or upside down."""
+def _apart(frame: VideoFrame, bit_depth: int, shift: int) -> Planes:
+    """Planes of a semi-planar picture."""
+    stored, pairs = _view(frame.planes[0], bit_depth), _view(frame.planes[1], bit_depth, interleaved=2)
+    luma = stored.copy()
+    chroma = np.empty((2, pairs.shape[0], pairs.shape[1] // 2), luma.dtype)
+    for first, target in enumerate(chroma):
+        target[:] = pairs[:, first::2]
+    if shift:
+        for samples in (luma, chroma):
+            np.right_shift(samples, shift, out=samples)
+    return Planes(luma, chroma, bit_depth)
+
+
+def _view(plane: VideoPlane, bit_depth: int, *, interleaved: int = 1) -> PixelArray:
+    """(height, width * interleaved) view on the decoder's memory, where rows may be padded or upside down."""
     line_bytes = abs(plane.line_size)
     memory = memoryview(plane)
     samples: PixelArray
@@ -102,4 +123,4 @@ def _view(plane: VideoPlane, bit_depth: int) -> PixelArray:
     else:
         samples = np.frombuffer(memory, np.uint16).reshape(plane.height, line_bytes // 2)
     upright = samples if plane.line_size > 0 else samples[::-1]
-    return upright[:, : plane.width]
+    return upright[:, : plane.width * interleaved]

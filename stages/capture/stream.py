@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from stages.capture.connection import Connection
+from stages.capture.hardware import HardwareDecoding
 from stages.capture.locate import display_name, is_url, locate
 from stages.capture.reconnect_config import ReconnectConfig
 from stages.capture.supervised import SupervisedSource
+from stages.hardware import Hardware
 from stages.stage import FORBID_UNKNOWN_KEYS
 
 _GRACE_S = 1.0
@@ -35,6 +37,8 @@ class StreamConfig:
     """Which of its video streams, counted from 0; null: the one players take."""
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
     """How an RTSP server is to send its pictures: tcp loses none, with udp none waits for a lost one before it."""
+    hardware: Hardware = "none"
+    """auto: decode on an NVIDIA GPU (NVDEC) where that works; none: in software."""
     reconnect: ReconnectConfig = field(default_factory=ReconnectConfig)
     """When it counts as lost, and what then."""
 
@@ -55,6 +59,7 @@ class StreamSource(SupervisedSource):
 
     def __init__(self, config: StreamConfig) -> None:
         self._config = config
+        self._hardware = HardwareDecoding(config.hardware, display_name(config.input))
         super().__init__(self._connection, config.reconnect, name=display_name(config.input))
 
     def _connection(self) -> Connection:
@@ -68,4 +73,5 @@ class StreamSource(SupervisedSource):
             open_timeout_s=config.reconnect.open_timeout_s + _GRACE_S,
             read_timeout_s=config.reconnect.stall_s + _GRACE_S,
             options=options,
+            hardware=self._hardware,
         )

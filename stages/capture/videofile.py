@@ -8,13 +8,15 @@ from fractions import Fraction
 from itertools import chain
 
 from av.container import InputContainer
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from stages.capture.captured import captured, frame_rate_of, time_base_of
 from stages.capture.container import choose_video_stream, open_container
 from stages.capture.decoder import Decoder
 from stages.capture.deinterlace import deinterlaced
-from stages.capture.locate import locate
+from stages.capture.hardware import HardwareDecoding
+from stages.capture.locate import Location, is_url, locate
 from stages.capture.planes import PlaneReader
 from stages.capture.tags import rotation_deg
 from stages.capture.truncation import declared_end_s, missing_bytes
@@ -38,7 +40,15 @@ class VideoFile:
     raises after the last whole picture.
     """
 
-    def __init__(self, text: str, *, stream: int | None, open_timeout_s: float, read_timeout_s: float) -> None:
+    def __init__(
+        self,
+        text: str,
+        *,
+        stream: int | None,
+        open_timeout_s: float,
+        read_timeout_s: float,
+        hardware: HardwareDecoding,
+    ) -> None:
         """Make ready to open it.
 
         Args:
@@ -46,11 +56,13 @@ class VideoFile:
             stream: which video stream, as ``FileConfig``.
             open_timeout_s: how long a URL may take to open.
             read_timeout_s: how long a URL may send nothing.
+            hardware: the device to decode on, if it is to be tried.
         """
         self._text = self._name = text
         self._stream = stream
         self._open_timeout_s = open_timeout_s
         self._read_timeout_s = read_timeout_s
+        self._hardware = hardware
         self._missing_bytes = 0
         self._declared_end_s = Fraction(0)
         self._container: InputContainer | None = None
@@ -67,15 +79,14 @@ class VideoFile:
         """
         location = locate(self._text)
         self._name = location.name
-        self._container = open_container(
-            location, open_timeout_s=self._open_timeout_s, read_timeout_s=self._read_timeout_s
-        )
-        stream = choose_video_stream(self._container, self._stream, location.name)
+        container, decoder, pictures, first = self._begin(location)
+        can_reopen = location.path is not None or is_url(location.address)
+        if self._hardware.check(decoder.stream, has_picture=first is not None) and can_reopen:
+            container.close()
+            container, decoder, pictures, first = self._begin(location)
+        stream = decoder.stream
         self._missing_bytes = missing_bytes(location.path) if location.path else 0
-        self._declared_end_s = declared_end_s(self._container, stream) or Fraction(0)
-        decoder = Decoder(self._container, stream)
-        pictures = deinterlaced(decoder.frames())
-        first = next(pictures, None)
+        self._declared_end_s = declared_end_s(container, stream) or Fraction(0)
         if first is None:
             seen = self._damage(decoder)
             raise SourceError(
@@ -93,7 +104,7 @@ class VideoFile:
             bit_depth=reader.bit_depth,
             time_base=time_base_of(stream),
             frame_rate=frame_rate_of(stream),
-            frame_count=_frame_count(self._container, stream),
+            frame_count=_frame_count(container, stream),
             color=reader.color,
             sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(1),
             rotation_deg=rotation_deg(first),
@@ -128,6 +139,18 @@ class VideoFile:
         if self._container is not None:
             self._container.close()
             self._container = None
+
+    def _begin(self, location: Location) -> tuple[InputContainer, Decoder, Iterator[VideoFrame], VideoFrame | None]:
+        """The opened container, and its pictures with the first of them; None if there is none."""
+        container = self._container = open_container(
+            location,
+            open_timeout_s=self._open_timeout_s,
+            read_timeout_s=self._read_timeout_s,
+            accelerator=self._hardware.accelerator(),
+        )
+        decoder = Decoder(container, choose_video_stream(container, self._stream, location.name))
+        pictures = deinterlaced(decoder.frames())
+        return container, decoder, pictures, next(pictures, None)
 
     def _damage(self, decoder: Decoder) -> str | None:
         """What is wrong with the end of the stream."""

@@ -39,6 +39,8 @@ class Codec:
     default_preset: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
     """Encoder options that are always set."""
+    low_delay_options: Mapping[str, str] = field(default_factory=lambda: {"tune": "zerolatency"})
+    """Encoder options that make it hold no frame back; of H.264 and H.265."""
     tag: Mapping[str, str] = field(default_factory=dict)
     """FourCC by muxer where the muxer's own choice plays in fewer places."""
 

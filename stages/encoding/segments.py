@@ -14,11 +14,14 @@ from typing import Any, ClassVar, Literal
 
 from stages.encoding.atomic import check_folder
 from stages.encoding.codecs import CODECS
+from stages.encoding.hardware import HardwareEncoding, Picture
 from stages.encoding.outage import Outage
 from stages.encoding.segmentfile import Segment, free_name
 from stages.encoding.segmentkeeper import SegmentKeeper
+from stages.encoding.videofile import GUESSED_RATE
 from stages.errors import ConfigError, EncodeError
 from stages.frame import FusedFrame, StreamInfo
+from stages.hardware import Hardware
 from stages.stage import FORBID_UNKNOWN_KEYS, Done, Dropped, Stage
 
 _log = logging.getLogger(__name__)
@@ -60,6 +63,8 @@ class SegmentConfig:
     """Quality, 0 to 51; smaller is better and larger."""
     preset: str = "veryfast"
     """Speed of the encoder: ultrafast ... placebo; it must keep up with the camera."""
+    hardware: Hardware = "none"
+    """auto: on an NVIDIA GPU (NVENC) where that works; none: in software."""
 
     def __post_init__(self) -> None:
         """Refuse settings that do not go together."""
@@ -123,6 +128,7 @@ class SegmentRecorder(Stage[FusedFrame, Done]):
         self._outage = Outage(_log, self._folder)
         self._failure = ""
         self._retry_s = 0.0
+        self._hardware = HardwareEncoding(config.codec, config.crf, config.preset, config.hardware)
 
     @property
     def recording(self) -> Recording:
@@ -215,15 +221,18 @@ class SegmentRecorder(Stage[FusedFrame, Done]):
     def _begun_segment(self, first: FusedFrame) -> Segment:
         if self._info is None or self._keeper is None:
             raise RuntimeError("open comes before process")
-        codec, planes = self._codec, first.planes
-        depth = codec.default_bit_depth or planes.bit_depth
+        planes = first.planes
+        depth = self._codec.default_bit_depth or planes.bit_depth
+        picture = Picture(planes.width, planes.height, depth, self._info.frame_rate or GUESSED_RATE)
+        on_gpu = self._hardware.encoder_for(picture, self._folder.name)
+        codec, options = on_gpu or (self._codec, self._options)
         pixel_format = codec.pixel_format(planes.width, planes.height, depth)
         if pixel_format != codec.pixel_formats[depth] and not self._number:
             size = planes.width, planes.height
             _log.warning("%s holds odd sizes (%dx%d) only in 4:4:4, which few players decode", codec.title, *size)
         start_ns = first.captured_ns or time.time_ns()
         path = free_name(self._folder, start_ns, self._number + 1, f".{self._config.container}")
-        segment = Segment(path, codec, self._options, pixel_format, self._info, first, start_ns)
+        segment = Segment(path, codec, options, pixel_format, self._info, first, start_ns)
         self._number += 1
         self._segments += 1
         self._keeper.begin(path)

@@ -11,10 +11,12 @@ from typing import Any, ClassVar, Literal
 from stages.encoding.atomic import PartialFile
 from stages.encoding.codecs import CODECS, Codec, CodecName
 from stages.encoding.containers import MUXERS
+from stages.encoding.hardware import HardwareEncoding, Picture
 from stages.encoding.sidestreams import SideStreams, open_side_streams
-from stages.encoding.videofile import VideoFile
+from stages.encoding.videofile import GUESSED_RATE, VideoFile
 from stages.errors import EncodeError
 from stages.frame import FusedFrame, StreamInfo
+from stages.hardware import Hardware
 from stages.stage import FORBID_UNKNOWN_KEYS, Done, Dropped, Stage
 
 _log = logging.getLogger(__name__)
@@ -42,6 +44,9 @@ class VideoConfig:
     preset: str | int | None = None
     """Speed of the encoder (h264, h265: ultrafast ... placebo; av1: 0 ... 12) or profile of prores (proxy, lt,
     standard, hq); null: veryfast, fast, 8 and hq."""
+    hardware: Hardware = "none"
+    """auto: h264, h265 and av1 on an NVIDIA GPU (NVENC) where that works, with what corresponds to crf and
+    preset; none: in software."""
     keep_streams: bool = True
     """Carry over audio, subtitles, chapters, tags and attachments of the source."""
     overwrite: bool = True
@@ -76,6 +81,7 @@ class VideoEncoder(Stage[FusedFrame, Done]):
         """``config``: the settings."""
         self._config = config
         self._codec = CODECS[config.codec]
+        self._hardware = HardwareEncoding(config.codec, config.crf, config.preset, config.hardware)
         self._target = PartialFile(Path(config.output))
         self._info: StreamInfo | None = None
         self._sides: SideStreams | None = None
@@ -133,6 +139,9 @@ class VideoEncoder(Stage[FusedFrame, Done]):
         codec, config = self._codec, self._config
         planes = first.planes
         depth = codec.default_bit_depth or planes.bit_depth if config.bit_depth == "auto" else config.bit_depth
+        picture = Picture(planes.width, planes.height, depth, self._info.frame_rate or GUESSED_RATE)
+        on_gpu = self._hardware.encoder_for(picture, self._target.final.name)
+        codec, options = on_gpu or (codec, codec.encoder_options(config.crf, config.preset))
         pixel_format = codec.pixel_format(planes.width, planes.height, depth)
         if pixel_format != codec.pixel_formats[depth]:
             _log.warning(
@@ -142,7 +151,6 @@ class VideoEncoder(Stage[FusedFrame, Done]):
         source = self._info.container
         if config.keep_streams and source is not None:
             self._sides = open_side_streams(source, self._info.name or Path(source).name, self._info.video_stream)
-        options = codec.encoder_options(config.crf, config.preset)
         try:
             return VideoFile(self._target.partial, codec, options, pixel_format, self._info, first, self._sides)
         except EncodeError:

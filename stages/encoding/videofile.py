@@ -27,7 +27,7 @@ from stages.frame import ColorRange, ColorTags, FusedFrame, StreamInfo
 
 _log = logging.getLogger(__name__)
 
-_GUESSED_RATE = Fraction(30)
+GUESSED_RATE = Fraction(30)
 """Frames per second told to the encoder's rate control when the source does not know its own."""
 
 KEYFRAME_INTERVAL_S = 2
@@ -84,7 +84,7 @@ class VideoFile:
         self._drained = False
         self._last_pts: int | None = None
         # What a frame lasts when the source does not say: as long as the one before it.
-        self._last_duration = max(1, round(1 / ((info.frame_rate or _GUESSED_RATE) * self._time_base)))
+        self._last_duration = max(1, round(1 / ((info.frame_rate or GUESSED_RATE) * self._time_base)))
         # MP4 readers leave out what lies before zero, and Matroska cannot hold it.
         self._shift = max(0, -first.pts)
         if self._shift:
@@ -190,9 +190,9 @@ class VideoFile:
     def _add_video(self, codec: Codec, options: dict[str, str], pixel_format: str, info: StreamInfo) -> VideoStream:
         if codec.encoder == "libsvtav1":
             os.environ.setdefault("SVT_LOG", "1")  # Otherwise it tells its life on stderr.
-        rate = info.frame_rate or _GUESSED_RATE
-        tune = {"tune": "zerolatency"} if self._low_delay else {}
-        stream = self._output.add_stream(codec.encoder, rate=rate, options=options | tune)
+        rate = info.frame_rate or GUESSED_RATE
+        tune = codec.low_delay_options if self._low_delay else {}
+        stream = self._output.add_stream(codec.encoder, rate=rate, options={**options, **tune})
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, _ = self._size
         stream.pix_fmt = pixel_format

@@ -77,6 +77,21 @@ def to_frame(picture: Picture, pixel_format: str) -> VideoFrame:
     return frame
 
 
+def semi_planar(frame: VideoFrame) -> VideoFrame:
+    """The picture as a GPU gives it: rows padded, 10 bit in the upper bits, chroma in pairs."""
+    planar = frame.format.name
+    made = VideoFrame(frame.width, frame.height, "nv12" if planar == "yuv420p" else "p010le")
+    dtype, shift = (np.uint8, 0) if planar == "yuv420p" else (np.uint16, 6)
+    luma, blue, red = _views(frame)
+    for plane, pixels in zip(made.planes, (luma, np.dstack([blue, red]).reshape(len(blue), -1)), strict=True):
+        rows = np.frombuffer(memoryview(plane), dtype).reshape(plane.height, -1)
+        rows[:, : pixels.shape[1]] = pixels << shift
+    made.pts, made.duration = frame.pts, frame.duration
+    for tag in ("colorspace", "color_range", "color_primaries", "color_trc"):
+        setattr(made, tag, getattr(frame, tag))
+    return made
+
+
 def _views(frame: VideoFrame) -> list[npt.NDArray[Any]]:
     """Writable views on the planes, without the padding of their rows."""
     dtype = np.uint16 if frame.format.components[0].bits > 8 else np.uint8

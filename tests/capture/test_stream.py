@@ -20,6 +20,7 @@ import psutil
 import pytest
 
 from stages.capture.connection import Connection
+from stages.capture.hardware import HardwareDecoding
 from stages.capture.locate import locate
 from stages.capture.reconnect_config import ReconnectConfig
 from stages.capture.stream import StreamConfig, StreamSource
@@ -217,7 +218,14 @@ def test_a_stream_may_change_its_size_without_a_break(tmp_path: Path, site: str)
     large = write_clip(tmp_path / "large.h264", flat([90] * 5, width=128, height=96), codec="libx264")
     (tmp_path / "both.h264").write_bytes(small.read_bytes() + large.read_bytes())
     # One connection by itself: all frames come at once, and a supervised source would give the newest.
-    connection = Connection(locate(f"{site}/both.h264"), stream=None, open_timeout_s=5, read_timeout_s=5, options={})
+    connection = Connection(
+        locate(f"{site}/both.h264"),
+        stream=None,
+        open_timeout_s=5,
+        read_timeout_s=5,
+        options={},
+        hardware=HardwareDecoding("none", "both.h264"),
+    )
     try:
         assert connection.open().width == 64
         frames = list(iter(connection.read, None))

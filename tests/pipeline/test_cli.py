@@ -176,6 +176,8 @@ def test_doctor_tries_everything_and_always_succeeds(capsys: pytest.CaptureFixtu
     ]
     assert any(line.split()[:2] == ["cpu", "works"] for line in lines)
     assert any(line.split()[:2] == ["h264", "works"] for line in lines)
+    tried = {" ".join(line.split()[:2]) for line in lines}
+    assert {"h264 nvdec", "h264 nvenc", "h265 nvdec", "h265 nvenc", "av1 nvenc"} <= tried
     assert all("works " in line or "not available " in line for line in lines if line.startswith(" "))
 
 
