@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from stages.alignment.blend import blend_planes
 from stages.alignment.camera import Flow
 from stages.alignment.confidence import Confidence
 from stages.alignment.crew import Crew
@@ -19,9 +18,9 @@ from stages.alignment.intensity import IntensityMapping
 from stages.alignment.levels import Levels
 from stages.alignment.memory import Memory
 from stages.alignment.resampling import sample
-from stages.alignment.substitute import continue_into_saturated, reference_at_exposure, soften_grain
-from stages.alignment.warp import warp_planes
-from stages.frame import ExposurePair, PixelArray, Planes
+from stages.alignment.substitute import replace_untrusted
+from stages.alignment.warp import lay_warped_over, warp_planes
+from stages.frame import ExposurePair, Planes
 
 _STILL_PX = (0.1, 0.4)
 """A warp by up to the first leaves the picture sharp, from the second it takes what any warp takes."""
@@ -75,23 +74,33 @@ def assemble(
         else:
             (moved,) = warp_planes([memory.reference], first.flow, crew)
     confidence = first.confidence
+    if len(sides) > 1 or confidence.min() < 1:
+        moved = _own(moved, first.planes, memory)
     for side in sides[1:]:
-        (other,) = warp_planes([side.planes], side.flow, crew)
         both = np.minimum(confidence, side.confidence)[spots.small]
-        tremor = difference_stops(moved.luma[spots.full], other.luma[spots.full], both, levels)
-        other = exposed_by(other, tremor_stops(tremor, memory.frames if memory is not None else 0), levels, crew)
+        seen = spots.followed(side.planes.luma, side.flow)
+        tremor = difference_stops(moved.luma[spots.full], seen, both, levels)
+        frames = memory.frames if memory is not None else 0
+        other = exposed_by(side.planes, tremor_stops(tremor, frames), levels, crew)
         say = credit * confidence
         share = say / np.maximum(say + side.confidence, np.float32(1e-6))
-        moved = blend_planes(moved, other, share, crew)
+        lay_warped_over(moved, other, side.flow, share, crew)
         confidence = np.maximum(confidence, side.confidence)
     if confidence.min() < 1:
         curve = first.mapping.under_to_over if pair.reference_is_under else first.mapping.over_to_under
         guess = curve[reference.luma[spots.full]]
         miss = difference_stops(moved.luma[spots.full], guess, confidence[spots.small], levels)
         curve = curve_exposed_by(curve, miss, levels)
-        stand_in = _stand_in(pair, reference, curve, levels, moved, confidence, crew)
-        moved = blend_planes(moved, stand_in, confidence, crew, into_second=True)
+        under = pair.reference_is_under
+        replace_untrusted(moved, reference, confidence, curve, levels, crew, reference_is_under=under)
     return reference, moved, confidence
+
+
+def _own(moved: Planes, captured: Planes, memory: Memory | None) -> Planes:
+    """A picture that may be written to: what nothing moved is still another's."""
+    if moved is captured or (memory is not None and moved is memory.reference):
+        return Planes(moved.luma.copy(), moved.chroma.copy(), moved.bit_depth)
+    return moved
 
 
 def _stillness(flow: Flow, width: int) -> npt.NDArray[np.float32]:
@@ -100,20 +109,3 @@ def _stillness(flow: Flow, width: int) -> npt.NDArray[np.float32]:
     sharp_px, blurred_px = _STILL_PX
     share = np.clip((np.float32(blurred_px) - moved_px) / np.float32(blurred_px - sharp_px), 0, 1)
     return np.asarray(share, np.float32)
-
-
-def _stand_in(
-    pair: ExposurePair,
-    reference: Planes,
-    curve: PixelArray,
-    levels: Levels,
-    neighbour: Planes,
-    confidence: Confidence,
-    crew: Crew,
-) -> Planes:
-    """The reference at the neighbour's exposure, to which the curve brings it."""
-    if pair.reference_is_under:
-        return reference_at_exposure(soften_grain(reference, crew), curve, levels, crew)
-    stand_in = reference_at_exposure(reference, curve, levels, crew)
-    continue_into_saturated(stand_in, reference, levels, neighbour, confidence, crew)
-    return stand_in

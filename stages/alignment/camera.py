@@ -56,13 +56,16 @@ def structure(picture: Picture) -> npt.NDArray[np.float32]:
     return np.asarray(cv2.cornerMinEigenVal(picture, 7), np.float32)
 
 
-def camera_motion(flow: Flow, held: npt.NDArray[np.float32], round_trip_px: npt.NDArray[np.float32]) -> Flow:
+def camera_motion(
+    flow: Flow, held: npt.NDArray[np.float32], round_trip_px: npt.NDArray[np.float32], pixel: float
+) -> Flow:
     """The camera's displacement field under a dense flow.
 
     Args:
         flow: dense displacements.
         held: ``structure`` of the reference.
         round_trip_px: (h, w) length of forward plus backward flow; large where the flow is wrong.
+        pixel: size of the flow's pixels in those of the round trip, in which limits are told.
 
     Returns:
         (h, w, 2); exactly zero for a camera that stands still, and where there is too little structure to tell.
@@ -75,9 +78,9 @@ def camera_motion(flow: Flow, held: npt.NDArray[np.float32], round_trip_px: npt.
         return np.zeros_like(flow)
     x, y = _coordinates(width, height)
     across, down = np.meshgrid(x[samples[1]], y[samples[0]])
-    parameters = _robust_fit(across[usable], down[usable], flow[samples][usable])
+    parameters = _robust_fit(across[usable], down[usable], flow[samples][usable], pixel)
     field = _field(parameters, x, y)
-    if np.abs(field).max() < _STILL_PX:
+    if np.abs(field).max() * pixel < _STILL_PX:
         return np.zeros_like(flow)
     return field
 
@@ -91,18 +94,19 @@ def _coordinates(width: int, height: int) -> tuple[npt.NDArray[np.float32], npt.
 
 
 def _robust_fit(
-    x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], observed: npt.NDArray[np.float32]
+    x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], observed: npt.NDArray[np.float32], pixel: float
 ) -> npt.NDArray[np.float64]:
     """Eight parameters from displacements (n, 2) at n points, iteratively reweighted least squares."""
     parameters: npt.NDArray[np.float64] = np.zeros(8)
     parameters[:2] = np.median(observed, axis=0)
-    scale_px = 16 * _INLIER_PX
+    inlier = _INLIER_PX / pixel
+    scale = 16 * inlier
     ridge = np.array([1e-6] * 2 + [1e-3] * 6)
     for _ in range(_ITERATIONS):
         normal, right = np.zeros((8, 8)), np.zeros(8)
-        _sum_up(x, y, observed, parameters, scale_px, ridge, normal, right)
+        _sum_up(x, y, observed, parameters, scale, ridge, normal, right)
         parameters = np.asarray(np.linalg.solve(normal, right), np.float64)
-        scale_px = max(_INLIER_PX, scale_px / 2)
+        scale = max(inlier, scale / 2)
     return parameters
 
 
@@ -112,7 +116,7 @@ def _sum_up(
     y: npt.NDArray[np.float32],
     observed: npt.NDArray[np.float32],
     parameters: npt.NDArray[np.float64],
-    scale_px: float,
+    scale: float,
     ridge: npt.NDArray[np.float64],
     normal: npt.NDArray[np.float64],
     right: npt.NDArray[np.float64],
@@ -133,7 +137,7 @@ def _sum_up(
             for term in range(8):
                 explained += rows[axis, term] * parameters[term]
             miss += (observed[sample, axis] - explained) ** 2
-        weight = 1 / (1 + miss / scale_px**2)
+        weight = 1 / (1 + miss / scale**2)
         weights += weight
         for axis in range(2):
             for term in range(8):

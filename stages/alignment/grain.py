@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stages.alignment.blend import enlarged_weight
+from stages.alignment.blend import enlarged_weights
 from stages.alignment.crew import Crew
 from stages.alignment.intensity import lookup
 from stages.compiling import kernel
 from stages.frame import PixelArray, Planes
 
 _ROW_STEP = 4
-_MOST_ROWS = 144
+_MOST_ROWS = 72
 """Of large pictures fewer rows than every fourth say as much."""
 _LEVELS = 16
 _QUIET_SHARE = 0.35
@@ -87,10 +87,10 @@ def steady(frame: Planes, remembered: Planes, share: npt.NDArray[np.float32], lu
         crew: does it.
     """
     luma, chroma = np.empty_like(frame.luma), np.empty_like(frame.chroma)
-    full = enlarged_weight(share, luma.shape, crew)
+    full, half = enlarged_weights(share, frame, crew)
     _draw(frame.luma, remembered.luma, full, luma_grain, luma, crew)
     for plane, before, target in zip(frame.chroma, remembered.chroma, chroma, strict=True):
-        _draw(plane, before, full[::2, ::2], Grain.of(plane, frame.bit_depth), target, crew)
+        _draw(plane, before, half, Grain.of(plane, frame.bit_depth), target, crew)
     return Planes(luma, chroma, frame.bit_depth)
 
 

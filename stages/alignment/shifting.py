@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from stages.alignment.blend import Weight
 from stages.compiling import kernel
 from stages.frame import PixelArray
 
@@ -19,7 +20,9 @@ Counts = npt.NDArray[np.int32]
 _BLOCK_PX = 16
 _SHARPNESS = np.float32(-0.75)
 """Slope of the cubic kernel at its first zero, as OpenCV has it (R. Keys, "Cubic convolution", 1981)."""
+_CACHE_LINE_PX = 64
 _HALF, _ONE, _TWO, _THREE = np.float32(0.5), np.float32(1), np.float32(2), np.float32(3)
+_UNIT = np.float32(1 / 255)
 _BIAS = 1 << 15
 # Places in memory are unsigned: a signed one could count from the end, and asking costs more than the sum.
 _BLOCK, _NEXT, _SECOND, _THIRD = np.uintp(_BLOCK_PX), np.uintp(1), np.uintp(2), np.uintp(3)
@@ -32,6 +35,7 @@ def shift_rows(
     down: FloatArray,
     scale: float,
     targets: tuple[PixelArray, ...],
+    kept: Weight,
     top: int,
     cubic: bool,
     start: int,
@@ -45,24 +49,30 @@ def shift_rows(
         down: (h, w) displacement in y.
         scale: factor on the displacements.
         targets: a plane (h, w) for each source, written to.
+        kept: (h, w) of what the targets keep of themselves; empty for nothing.
         top: largest code value.
         cubic: keeps the sharpness that linear interpolation takes; next to the border all is linear.
         start: row.
         end: row after the last.
     """
     width = across.shape[1]
-    whole, begins = np.empty(width, np.int32), np.empty(width, np.int32)
+    whole, begins = np.zeros(width + _BLOCK_PX, np.int32), np.empty(width, np.int32)
     x_part, y_part = np.zeros(width + _BLOCK_PX, np.float32), np.zeros(width + _BLOCK_PX, np.float32)
     values = np.empty(width + _BLOCK_PX, np.float32)
     for y in range(start, end):
         _split(across[y], down[y], np.float32(scale), whole, x_part, y_part)
-        blocks = begins[: _find_blocks(whole, begins)]
+        blocks = begins[: _find_blocks(whole, width, begins)]
         for number in range(len(sources)):
+            # Kept where nothing reads it, or the compiler would leave it out.
+            values[-1] = _look_ahead(sources[number], y, whole[:width])
             if cubic:
                 _shift_cubic(sources[number], y, whole, blocks, x_part, y_part, values)
             else:
                 _shift_linear(sources[number], y, whole, blocks, x_part, y_part, values)
-            _store(values, targets[number][y], np.float32(top))
+            if kept.size:
+                _mix(values, kept[y], targets[number][y], np.float32(top))
+            else:
+                _store(values, targets[number][y], np.float32(top))
 
 
 @kernel
@@ -79,20 +89,36 @@ def _split(
 
 
 @kernel
-def _find_blocks(whole: Counts, begins: Counts) -> int:
+def _find_blocks(whole: Counts, width: int, begins: Counts) -> int:
     """How many blocks there are, and where they begin; near the border each pixel is one."""
-    width = whole.size
     count = x = 0
     while x < width:
         own = whole[x]
         begins[count] = x
         count += 1
         left = x + (own & 0xFFFF) - _BIAS - 1
-        stop = min(x + _BLOCK_PX, width) if left >= 0 and left + _BLOCK_PX + 3 <= width else x + 1
-        x += 1
+        if left < 0 or left + _BLOCK_PX + 3 > width:
+            x += 1
+            continue
+        begin, change = np.uintp(x), np.int32(0)
+        for step in range(_BLOCK):
+            change |= whole[begin + step] ^ own
+        stop = x + _BLOCK_PX
+        x = stop if change == 0 else x + 1
         while x < stop and whole[x] == own:
             x += 1
     return count
+
+
+@kernel
+def _look_ahead(source: PixelArray, y: int, whole: Counts) -> np.float32:
+    """Fetches into the cache what the next row is the first to need: along a slanted row no processor foresees it."""
+    height, width = source.shape
+    total = 0
+    for x in range(0, width, _CACHE_LINE_PX):
+        row, column = y + (whole[x] >> 16) + 3, x + (whole[x] & 0xFFFF) - _BIAS
+        total += int(source[min(max(row, 0), height - 1), min(max(column, 0), width - 1)])
+    return np.float32(total)
 
 
 @kernel
@@ -175,11 +201,12 @@ def _shift_linear(
 def _linear_pixel(source: PixelArray, row: int, column: int, x_part: np.float32, y_part: np.float32) -> np.float32:
     """Between four pixels, of which the given one is the upper left."""
     height, width = source.shape
-    upper, lower = source[min(max(row, 0), height - 1)], source[min(max(row + 1, 0), height - 1)]
+    upper, lower = min(max(row, 0), height - 1), min(max(row + 1, 0), height - 1)
     left, right = min(max(column, 0), width - 1), min(max(column + 1, 0), width - 1)
-    above = np.float32(upper[left]) + x_part * (np.float32(upper[right]) - np.float32(upper[left]))
-    below = np.float32(lower[left]) + x_part * (np.float32(lower[right]) - np.float32(lower[left]))
-    return above + y_part * (below - above)
+    above, below = np.float32(source[upper, left]), np.float32(source[lower, left])
+    above += x_part * (np.float32(source[upper, right]) - above)
+    below += x_part * (np.float32(source[lower, right]) - below)
+    return np.float32(above + y_part * (below - above))
 
 
 @kernel
@@ -187,3 +214,12 @@ def _store(values: FloatArray, target: PixelArray, top: np.float32) -> None:
     """Rounds to code values."""
     for x in range(target.size):
         target[x] = np.int32(min(max(values[x] + _HALF, np.float32(0)), top))
+
+
+@kernel
+def _mix(values: FloatArray, weight: Weight, target: PixelArray, top: np.float32) -> None:
+    """Rounds to code values by what their weight leaves, 255 = nothing."""
+    for x in range(target.size):
+        value = min(max(values[x], np.float32(0)), top)
+        share = np.float32(weight[x]) * _UNIT
+        target[x] = np.int32(value + share * (np.float32(target[x]) - value) + _HALF)

@@ -11,14 +11,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from stages.alignment.blend import enlarged_weight
+from stages.alignment.blend import enlarged_weights
 from stages.alignment.confidence import Confidence
 from stages.alignment.crew import Crew
-from stages.alignment.curve import through_curve
 from stages.alignment.fill import fill_from_surroundings
 from stages.alignment.levels import Levels
-from stages.alignment.resampling import enlarge, fit, resize
-from stages.compiling import kernel
+from stages.alignment.resampling import fit, resize
+from stages.alignment.standin import REACH_PX, lay_chroma, lay_luma
 from stages.frame import PixelArray, Planes
 
 _GAIN_LIMITS = (0.25, 4.0)
@@ -26,10 +25,10 @@ _GAIN_LIMITS = (0.25, 4.0)
 _FADE_SHARE = 0.08
 """Part of the range from black to white below white in which colour fades out: a saturated pixel is white."""
 _LUMA_GRAIN_PX, _CHROMA_GRAIN_PX = 0.7, 1.0
-"""Deviations of the blur: measured, +2 dB at 4.5 stops and strong noise, -0.05 dB at 3 stops and little."""
+"""Deviations of the blur of a frame that is lifted by some stops, which would show its noise multiplied: measured,
++2 dB at 4.5 stops and strong noise, -0.05 dB at 3 stops and little."""
 _SATURATED_SHARES = (0.92, 0.98)
 """Of the range from black to white: up to the first a pixel speaks for itself, from the second it is saturated."""
-_UNIT = np.float32(1 / 255)
 _FILL_SIZE_PX = 320
 _REACH_SHARE = 0.05
 """Deviation, as a share of the long side, of the neighbourhood that is asked."""
@@ -37,32 +36,74 @@ _ENOUGH_KNOWN_SHARE = 0.1
 """Of the neighbourhood: with less trusted saturated content in it, it has less of a say."""
 
 
-def reference_at_exposure(reference: Planes, curve: PixelArray, levels: Levels, crew: Crew) -> Planes:
-    """The reference through the intensity mapping.
+def replace_untrusted(
+    neighbour: Planes,
+    reference: Planes,
+    confidence: Confidence,
+    curve: PixelArray,
+    levels: Levels,
+    crew: Crew,
+    *,
+    reference_is_under: bool,
+) -> None:
+    """Lays the reference, brought to the neighbour's exposure, over what cannot be trusted.
 
     Args:
-        reference: what to bring to the neighbour's exposure.
+        neighbour: on the reference's pixel grid; written to.
+        reference: of the same size and depth.
+        confidence: where the neighbour can be trusted.
         curve: for each luma code value of the reference that of the neighbour.
         levels: of the code values.
         crew: does it.
+        reference_is_under: it is to be lifted; otherwise lowered.
     """
-    return through_curve(reference, curve, chroma_gains(curve, levels), crew)
+    low, high = _SATURATED_SHARES
+    saturating = np.float32(levels.black + low * levels.span), np.float32(levels.black + high * levels.span)
+    nothing = np.empty((4, 0, 0), np.float32)
+    if reference_is_under:
+        continuation = nothing
+        luma_taps, chroma_taps = _taps(_LUMA_GRAIN_PX), _taps(_CHROMA_GRAIN_PX)
+    else:
+        found = _continuation(reference, saturating, neighbour, confidence)
+        continuation = nothing if found is None else found
+        luma_taps = chroma_taps = _taps(0)
+    values, gains = curve.astype(np.float32), chroma_gains(curve, levels)
+    full, half = enlarged_weights(confidence, neighbour, crew)
+
+    def work_luma(start: int, end: int) -> None:
+        own, target = reference.luma, neighbour.luma
+        lay_luma(own, values, luma_taps, saturating, continuation, full, target, start, end)
+
+    def work_chroma(start: int, end: int) -> None:
+        for channel in range(2):
+            own, target = reference.chroma[channel], neighbour.chroma[channel]
+            lay_chroma(
+                own,
+                reference.luma,
+                gains,
+                chroma_taps,
+                saturating,
+                continuation,
+                2 + channel,
+                reference.max_value,
+                half,
+                target,
+                start,
+                end,
+            )
+
+    crew.rows(full.shape, work_luma)
+    crew.rows(half.shape, work_chroma)
 
 
-def soften_grain(planes: Planes, crew: Crew) -> Planes:
-    """Slightly blurred: a frame about to be lifted by some stops would show its noise multiplied.
-
-    The result is valid until the next is asked for.
-    """
-    luma = crew.scratch("soft luma", planes.luma.shape, planes.luma.dtype)
-    chroma = crew.scratch("soft chroma", planes.chroma.shape, planes.chroma.dtype)
-
-    def soften_chroma() -> None:
-        for source, target in zip(planes.chroma, chroma, strict=True):
-            cv2.GaussianBlur(source, (0, 0), _CHROMA_GRAIN_PX, dst=target)
-
-    crew.both(lambda: cv2.GaussianBlur(planes.luma, (0, 0), _LUMA_GRAIN_PX, dst=luma), soften_chroma)
-    return Planes(luma, chroma, planes.bit_depth)
+def _taps(deviation_px: float) -> npt.NDArray[np.float32]:
+    """Gaussian weights from the middle outwards; of a deviation of 0 the middle has all."""
+    if deviation_px == 0:
+        taps = np.zeros(REACH_PX + 1, np.float32)
+        taps[0] = 1
+        return taps
+    column = cv2.getGaussianKernel(2 * REACH_PX + 1, deviation_px, cv2.CV_32F)
+    return np.asarray(column[REACH_PX:, 0].copy(), np.float32)
 
 
 def chroma_gains(curve: PixelArray, levels: Levels) -> npt.NDArray[np.float32]:
@@ -78,37 +119,21 @@ def chroma_gains(curve: PixelArray, levels: Levels) -> npt.NDArray[np.float32]:
     return np.asarray(gain * fade, np.float32)
 
 
-def continue_into_saturated(
-    stand_in: Planes, reference: Planes, levels: Levels, neighbour: Planes, confidence: Confidence, crew: Crew
-) -> None:
-    """Continues the saturated parts of the stand-in, in place, from trusted saturated parts around them.
-
-    Args:
-        stand_in: the reference at the neighbour's exposure.
-        reference: tells what is saturated.
-        levels: of the code values.
-        neighbour: on the reference's pixel grid.
-        confidence: where the neighbour can be trusted.
-        crew: does it.
-    """
-    low, high = (np.float32(levels.black + share * levels.span) for share in _SATURATED_SHARES)
+def _continuation(
+    reference: Planes, saturating: tuple[np.float32, np.float32], neighbour: Planes, confidence: Confidence
+) -> npt.NDArray[np.float32] | None:
+    """What trusted saturated parts say of those around them, as ``lay_luma`` takes it; None where they say little."""
+    low, high = saturating
     small_confidence = fit(confidence, _FILL_SIZE_PX)
     size = small_confidence.shape
     saturated = np.clip((_thumbnail(reference.luma, *size) - low) / (high - low), 0, 1)
     known = saturated.astype(np.float32) * small_confidence
     say = cv2.GaussianBlur(known, (0, 0), _REACH_SHARE * max(size)) / np.float32(_ENOUGH_KNOWN_SHARE)
     if say.max() < 1:
-        return
+        return None
     planes = [_thumbnail(plane, *size) for plane in (neighbour.luma, *neighbour.chroma)]
     filled = fill_from_surroundings(np.stack(planes, axis=-1).astype(np.float32), known)
-    picture: list[Any] = [np.rint(filled[..., channel]).astype(stand_in.luma.dtype) for channel in range(3)]
-    weight = np.minimum(say, 1).astype(np.float32)
-
-    full = enlarged_weight(weight, stand_in.luma.shape, crew)
-    _continue(stand_in.luma, reference.luma, (low, high), picture[0], full, crew)
-    small = resize(reference.luma, *stand_in.chroma.shape[1:])
-    for target, plane in zip(stand_in.chroma, picture[1:], strict=True):
-        _continue(target, small, (low, high), plane, full[::2, ::2], crew)
+    return np.asarray(np.stack([np.minimum(say, 1), *np.moveaxis(filled, -1, 0)]), np.float32)
 
 
 def _thumbnail(plane: PixelArray, height: int, width: int) -> PixelArray:
@@ -117,35 +142,3 @@ def _thumbnail(plane: PixelArray, height: int, width: int) -> PixelArray:
     spots: Any = np.ascontiguousarray(plane[::step, ::step])
     reduced: PixelArray = resize(spots, height, width)
     return reduced
-
-
-def _continue(
-    target: PixelArray,
-    reference: PixelArray,
-    saturating: tuple[np.float32, np.float32],
-    picture: PixelArray,
-    weight: npt.NDArray[np.uint8],
-    crew: Crew,
-) -> None:
-    full = crew.scratch(f"continued {target.shape}", target.shape, target.dtype)
-    enlarge(picture, full)
-    crew.rows(target.shape, lambda *rows: _continue_rows(target, reference, *saturating, full, weight, *rows))
-
-
-@kernel
-def _continue_rows(
-    target: PixelArray,
-    reference: PixelArray,
-    low: np.float32,
-    high: np.float32,
-    picture: PixelArray,
-    weight: npt.NDArray[np.uint8],
-    start: int,
-    end: int,
-) -> None:
-    for y in range(start, end):
-        for x in range(target.shape[1]):
-            saturated = min(max((np.float32(reference[y, x]) - low) / (high - low), np.float32(0)), np.float32(1))
-            own = np.float32(target[y, x])
-            share = np.float32(weight[y, x]) * _UNIT * saturated
-            target[y, x] = np.int32(own + share * (np.float32(picture[y, x]) - own) + np.float32(0.5))

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from stages.alignment.blend import Weight, enlarged_weights, lay_over
 from stages.alignment.camera import Flow
 from stages.alignment.crew import Crew
 from stages.alignment.resampling import enlarge
 from stages.alignment.shifting import shift_rows
 from stages.frame import Planes
+
+_NOTHING = np.empty((0, 0), np.uint8)
 
 
 def warp_planes(frames: Sequence[Planes], flow: Flow, crew: Crew) -> list[Planes]:
@@ -25,24 +29,47 @@ def warp_planes(frames: Sequence[Planes], flow: Flow, crew: Crew) -> list[Planes
     """
     if not flow.any():
         return list(frames)
+    moved = [Planes(np.empty_like(frame.luma), np.empty_like(frame.chroma), frame.bit_depth) for frame in frames]
+    _shift(frames, flow, moved, (_NOTHING, _NOTHING), crew)
+    return moved
+
+
+def lay_warped_over(picture: Planes, frame: Planes, flow: Flow, weight: npt.NDArray[np.float32], crew: Crew) -> None:
+    """Keeps of a picture what the weight says and lays a frame, moved along a flow, over it by the rest.
+
+    Args:
+        picture: written to.
+        frame: of the same size and depth.
+        flow: as ``warp_planes`` takes it.
+        weight: (h, w) in [0, 1], any size with the picture's aspect.
+        crew: does it.
+    """
+    if flow.any():
+        _shift([frame], flow, [picture], enlarged_weights(weight, picture, crew), crew)
+    else:
+        lay_over(picture, frame, weight, crew)
+
+
+def _shift(
+    frames: Sequence[Planes], flow: Flow, targets: Sequence[Planes], kept: tuple[Weight, Weight], crew: Crew
+) -> None:
+    """Moves frames into targets, which keep of themselves what the weights of luma and of chroma say."""
     first = frames[0]
-    scale = first.width / flow.shape[1]
+    scale, top = first.width / flow.shape[1], first.max_value
     across, down = (crew.scratch(f"displacement {axis}", first.luma.shape, np.float32) for axis in "xy")
     crew.both(lambda: enlarge(flow[..., 0].copy(), across), lambda: enlarge(flow[..., 1].copy(), down))
-    luma = tuple(np.empty_like(first.luma) for _ in frames)
-    chroma = [np.empty_like(first.chroma) for _ in frames]
-    sources: tuple[Any, ...] = tuple(np.ascontiguousarray(frame.luma) for frame in frames)
-    colors: tuple[Any, ...] = tuple(np.ascontiguousarray(plane) for frame in frames for plane in frame.chroma)
-    moved_colors = tuple(plane for planes in chroma for plane in planes)
+    luma: tuple[Any, ...] = tuple(np.ascontiguousarray(frame.luma) for frame in frames)
+    chroma: tuple[Any, ...] = tuple(np.ascontiguousarray(plane) for frame in frames for plane in frame.chroma)
+    luma_targets = tuple(target.luma for target in targets)
+    chroma_targets = tuple(plane for target in targets for plane in target.chroma)
 
     def shift_luma(start: int, end: int) -> None:
         # Cubic keeps the sharpness that every fractional shift by linear interpolation takes.
-        shift_rows(sources, across, down, scale, luma, first.max_value, True, start, end)
+        shift_rows(luma, across, down, scale, luma_targets, kept[0], top, True, start, end)
 
     def shift_chroma(start: int, end: int) -> None:
         every_second = across[::2, ::2], down[::2, ::2]
-        shift_rows(colors, *every_second, scale / 2, moved_colors, first.max_value, False, start, end)
+        shift_rows(chroma, *every_second, scale / 2, chroma_targets, kept[1], top, False, start, end)
 
     crew.rows(first.luma.shape, shift_luma)
     crew.rows(first.chroma.shape[1:], shift_chroma)
-    return [Planes(*planes, first.bit_depth) for planes in zip(luma, chroma, strict=True)]

@@ -15,8 +15,8 @@ from stages.alignment.intensity import estimate_mapping, lookup
 from stages.alignment.levels import Levels
 from stages.alignment.motion import MotionEstimator
 from stages.alignment.shifting import shift_rows
-from stages.alignment.substitute import chroma_gains, reference_at_exposure
-from stages.alignment.warp import warp_planes
+from stages.alignment.substitute import chroma_gains, replace_untrusted
+from stages.alignment.warp import lay_warped_over, warp_planes
 from stages.frame import BT709, ColorRange, ColorTags, PixelArray, Planes
 from tests.alignment.scenes import photograph, psnr_db, textured_radiance, window
 
@@ -72,6 +72,16 @@ def test_a_shift_is_recovered_to_a_fraction_of_a_pixel(dx: float, dy: float) -> 
     assert np.median(error_px[exposed]) < 0.2
 
 
+def test_motion_found_at_half_the_size_is_told_in_pixels_of_the_whole() -> None:
+    canvas = textured_radiance(360 + 64, 641 + 64, seed=3)
+    here, there = (eight_bit(photograph(window(canvas, 361, 641, dx=dx, dy=0), stops=2).luma) for dx in (0.0, 5.3))
+    for motion, across in zip(MotionEstimator(CREW).estimate_both(there, here), (5.3, -5.3), strict=True):
+        assert motion.flow.shape == (361, 641, 2)
+        assert motion.round_trip_px.shape == (361, 641)
+        middle = motion.flow[20:-20, 20:-20]
+        assert np.median(np.abs(middle - (across, 0))) < 0.06
+
+
 def test_noise_moves_nothing() -> None:
     scene = window(CANVAS, HEIGHT, WIDTH, dx=0, dy=0)
     first, second = (eight_bit(photograph(scene, stops=2, noise=0.02, seed=seed).luma) for seed in (1, 2))
@@ -123,16 +133,45 @@ def test_colour_follows_the_brightness_and_fades_towards_white() -> None:
     assert 0 <= gains.min() <= gains.max() <= 4
 
 
-def test_the_reference_stands_in_at_the_other_exposure() -> None:
-    scene = window(CANVAS, HEIGHT, WIDTH, dx=0, dy=0)
-    under, over = photograph(scene, stops=0), photograph(scene, stops=2)
-    mapping = estimate_mapping(under.luma, over.luma, 8)
-    stand_in = reference_at_exposure(under, mapping.under_to_over, Levels.of(BT709, 8), CREW)
-    assert psnr_db(stand_in, over) > 30
-    exposed = over.luma[::2, ::2] < 190
-    error = np.abs(stand_in.chroma.astype(int) - over.chroma)[:, exposed]
-    neutral = np.abs(128 - over.chroma.astype(int))[:, exposed]
-    assert error.mean() < neutral.mean() / 3
+@pytest.mark.parametrize("bit_depth", [8, 10])
+@pytest.mark.parametrize("reference_is_under", [True, False])
+def test_the_reference_stands_in_at_the_other_exposure(reference_is_under: bool, bit_depth: int) -> None:
+    scene = window(CANVAS, HEIGHT + 1, WIDTH + 1, dx=0, dy=0)
+    under, over = (photograph(scene, stops=stops, bit_depth=bit_depth) for stops in (0, 2))
+    mapping = estimate_mapping(under.luma, over.luma, bit_depth)
+    if reference_is_under:
+        reference, truth, curve = under, over, mapping.under_to_over
+    else:
+        reference, truth, curve = over, under, mapping.over_to_under
+    wrong = truth.luma[::-1].copy()
+    neighbour = Planes(wrong.copy(), truth.chroma[::-1].copy(), bit_depth)
+    trusted = np.zeros((HEIGHT + 1, WIDTH + 1), np.float32)
+    trusted[:, WIDTH // 2 :] = 1
+    levels = Levels.of(BT709, bit_depth)
+    replace_untrusted(neighbour, reference, trusted, curve, levels, CREW, reference_is_under=reference_is_under)
+    assert (neighbour.luma[:, WIDTH // 2 :] == wrong[:, WIDTH // 2 :]).all()
+    replaced = np.s_[:, : WIDTH // 2]
+    stand_in, wanted = (
+        Planes(planes.luma[replaced], planes.chroma[:, :, : WIDTH // 4], bit_depth) for planes in (neighbour, truth)
+    )
+    assert psnr_db(stand_in, wanted) > 28
+    exposed = over.luma[::2, : WIDTH // 2 : 2] < 0.75 * over.max_value
+    error = np.abs(stand_in.chroma.astype(int) - wanted.chroma)[:, exposed]
+    neutral = np.abs((truth.max_value + 1) // 2 - wanted.chroma.astype(int))[:, exposed]
+    assert error.mean() < neutral.mean() / 2
+
+
+@pytest.mark.parametrize("flow_px", [0.0, 1.0])
+def test_a_frame_is_laid_over_by_the_rest_of_the_weight(flow_px: float) -> None:
+    dark, bright = (photograph(window(CANVAS, 90, 160, dx=0, dy=0), stops=stops) for stops in (0, 2))
+    picture = Planes(dark.luma.copy(), dark.chroma.copy())
+    flow, weight = np.full((45, 80, 2), flow_px, np.float32), np.full((45, 80), 0.4, np.float32)
+    lay_warped_over(picture, bright, flow, weight, CREW)
+    (moved,) = warp_planes([bright], flow, CREW)
+    for mixed, first, second in zip(
+        (picture.luma, *picture.chroma), (dark.luma, *dark.chroma), (moved.luma, *moved.chroma), strict=True
+    ):
+        assert np.abs(mixed - (0.4 * first + 0.6 * second)).max() <= 1.5
 
 
 def test_known_content_is_continued_into_a_hole() -> None:
@@ -166,7 +205,7 @@ def test_pixels_are_fetched_as_opencv_does(dtype: type, height: int, width: int,
         cv2.GaussianBlur(rng.normal(0, 40, (height, width)).astype(np.float32), (0, 0), 5) for _ in range(2)
     )
     target = np.empty_like(source)
-    shift_rows((source,), across, down, 1.0, (target,), top, cubic, 0, height)
+    shift_rows((source,), across, down, 1.0, (target,), np.empty((0, 0), np.uint8), top, cubic, 0, height)
     x, y = across + np.arange(width, dtype=np.float32), down + np.arange(height, dtype=np.float32)[:, None]
     method = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
     theirs = np.minimum(cv2.remap(source, x, y, method, borderMode=cv2.BORDER_REPLICATE), top)

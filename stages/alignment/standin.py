@@ -1,0 +1,215 @@
+"""Laying the reference, brought to the neighbour's exposure, over what of the neighbour is not trusted.
+
+Most of a picture is trusted: it is walked in short pieces of rows, and those that keep all of it are passed over.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from stages.alignment.blend import Weight
+from stages.compiling import kernel
+from stages.frame import PixelArray
+
+FloatArray = npt.NDArray[np.float32]
+
+REACH_PX = 3
+"""Of the softening to each side."""
+_PIECE_PX = 64
+_HALF = np.float32(0.5)
+_UNIT = np.float32(1 / 255)
+
+
+@kernel
+def lay_luma(
+    reference: PixelArray,
+    curve: FloatArray,
+    taps: FloatArray,
+    saturating: tuple[np.float32, np.float32],
+    continuation: FloatArray,
+    weight: Weight,
+    target: PixelArray,
+    start: int,
+    end: int,
+) -> None:
+    """Rows ``start`` to ``end`` - 1 of luma.
+
+    Args:
+        reference: luma (h, w).
+        curve: for each of its code values the new one.
+        taps: ``REACH_PX`` + 1 weights of a symmetrical filter that softens the reference, the middle one first.
+        saturating: code values of the reference up to which a pixel speaks for itself and from which it is saturated.
+        continuation: (4, any height, any width): how much it has to say in saturated parts, in [0, 1], and a picture
+            of luma and both colour differences; empty where it says nothing.
+        weight: (h, w) of what is kept of the target.
+        target: luma of the neighbour, written to.
+        start: row.
+        end: row after the last.
+    """
+    width, continued = target.shape[1], continuation.size > 0
+    column, tone = np.empty(_PIECE_PX + 2 * REACH_PX, np.float32), np.empty(_PIECE_PX, np.float32)
+    for y in range(start, end):
+        for begin in range(0, width, _PIECE_PX):
+            stop = min(begin + _PIECE_PX, width)
+            if _kept(weight[y, begin:stop]):
+                continue
+            _soften(reference, y, begin, stop, taps, column, tone)
+            for step in range(stop - begin):
+                tone[step] = curve[np.uintp(tone[step] + _HALF)]
+            if continued:
+                for x in range(begin, stop):
+                    saturated = _rise(np.float32(reference[y, x]), saturating)
+                    if saturated > 0:
+                        tone[x - begin] = _continue(tone[x - begin], saturated, continuation, 1, y, x, target)
+            _mix(tone, weight[y, begin:stop], target[y, begin:stop])
+
+
+@kernel
+def lay_chroma(
+    reference: PixelArray,
+    luma: PixelArray,
+    gains: FloatArray,
+    taps: FloatArray,
+    saturating: tuple[np.float32, np.float32],
+    continuation: FloatArray,
+    channel: int,
+    top: int,
+    weight: Weight,
+    target: PixelArray,
+    start: int,
+    end: int,
+) -> None:
+    """Rows ``start`` to ``end`` - 1 of one colour difference.
+
+    Args:
+        reference: colour difference (h, w).
+        luma: of the reference.
+        gains: for each code value of luma the factor on the colour difference.
+        taps: as for ``lay_luma``.
+        saturating: the same.
+        continuation: the same.
+        channel: of ``continuation``.
+        top: largest code value.
+        weight: (h, w) of what is kept of the target.
+        target: colour difference of the neighbour, written to.
+        start: row.
+        end: row after the last.
+    """
+    width, continued = target.shape[1], continuation.size > 0
+    middle, highest = np.float32((top + 1) // 2), np.float32(top)
+    column, tone = np.empty(_PIECE_PX + 2 * REACH_PX, np.float32), np.empty(_PIECE_PX, np.float32)
+    for y in range(start, end):
+        for begin in range(0, width, _PIECE_PX):
+            stop = min(begin + _PIECE_PX, width)
+            if _kept(weight[y, begin:stop]):
+                continue
+            _soften(reference, y, begin, stop, taps, column, tone)
+            for x in range(begin, stop):
+                brightness = _mean_luma(luma, y, x)
+                value = middle + gains[brightness] * (tone[x - begin] - middle)
+                value = min(max(value, np.float32(0)), highest)
+                saturated = _rise(np.float32(brightness), saturating) if continued else np.float32(0)
+                if saturated > 0:
+                    value = _continue(value, saturated, continuation, channel, y, x, target)
+                tone[x - begin] = value
+            _mix(tone, weight[y, begin:stop], target[y, begin:stop])
+
+
+@kernel
+def _kept(weight: Weight) -> bool:
+    """Whether all is kept."""
+    least = np.uint8(255)
+    for x in range(weight.size):
+        least = min(least, weight[x])
+    return bool(least == 255)
+
+
+@kernel
+def _soften(
+    source: PixelArray, y: int, begin: int, stop: int, taps: FloatArray, column: FloatArray, tone: FloatArray
+) -> None:
+    """Fills ``tone`` with the pixels from ``begin`` on, filtered along columns and rows; the border is repeated."""
+    height, width = source.shape
+    if taps[0] == 1:
+        for x in range(begin, stop):
+            tone[x - begin] = source[y, x]
+        return
+    left, right = begin - REACH_PX, stop + REACH_PX
+    inside = left >= 0 and right <= width
+    for step in range(right - left):
+        column[step] = 0
+    for away in range(-REACH_PX, REACH_PX + 1):
+        row, tap = source[min(max(y + away, 0), height - 1)], taps[abs(away)]
+        if inside:
+            pixels = row[left:right]
+            for step in range(pixels.size):
+                column[step] += tap * np.float32(pixels[step])
+        else:
+            for step in range(right - left):
+                column[step] += tap * np.float32(row[min(max(left + step, 0), width - 1)])
+    for step in range(stop - begin):
+        total = taps[0] * column[step + REACH_PX]
+        for away in range(1, REACH_PX + 1):
+            total += taps[away] * (column[step + REACH_PX - away] + column[step + REACH_PX + away])
+        tone[step] = total
+
+
+@kernel
+def _mix(tone: FloatArray, weight: Weight, target: PixelArray) -> None:
+    """Keeps of the target what the weight says."""
+    for x in range(target.size):
+        share = np.float32(weight[x]) * _UNIT
+        target[x] = np.int32(tone[x] + share * (np.float32(target[x]) - tone[x]) + _HALF)
+
+
+@kernel
+def _mean_luma(luma: PixelArray, y: int, x: int) -> int:
+    """Of the pixels that share a colour difference."""
+    upper, left = 2 * y, 2 * x
+    lower, right = min(upper + 1, luma.shape[0] - 1), min(left + 1, luma.shape[1] - 1)
+    above, below = int(luma[upper, left]) + int(luma[upper, right]), int(luma[lower, left]) + int(luma[lower, right])
+    return (above + below + 2) // 4
+
+
+@kernel
+def _rise(value: np.float32, limits: tuple[np.float32, np.float32]) -> np.float32:
+    """0 up to the first limit, 1 from the second, straight between."""
+    low, high = limits
+    return min(max((value - low) / (high - low), np.float32(0)), np.float32(1))
+
+
+@kernel
+def _continue(
+    value: np.float32,
+    saturated: np.float32,
+    continuation: FloatArray,
+    channel: int,
+    y: int,
+    x: int,
+    full: PixelArray,
+) -> np.float32:
+    """The value of a pixel, drawn towards what those around it say as far as it is saturated."""
+    place = _place(continuation, y, x, full)
+    return value + saturated * _between(continuation[0], place) * (_between(continuation[channel], place) - value)
+
+
+@kernel
+def _place(small: FloatArray, y: int, x: int, full: PixelArray) -> tuple[np.float32, np.float32]:
+    """(row, column) in pictures (n, h, w) of a pixel of a full-size plane."""
+    _, height, width = small.shape
+    row = (np.float32(y) + _HALF) * np.float32(height) / np.float32(full.shape[0]) - _HALF
+    column = (np.float32(x) + _HALF) * np.float32(width) / np.float32(full.shape[1]) - _HALF
+    return min(max(row, np.float32(0)), np.float32(height - 1)), min(max(column, np.float32(0)), np.float32(width - 1))
+
+
+@kernel
+def _between(picture: FloatArray, place: tuple[np.float32, np.float32]) -> np.float32:
+    """Bilinear."""
+    row, column = place
+    upper, left = int(row), int(column)
+    lower, right = min(upper + 1, picture.shape[0] - 1), min(left + 1, picture.shape[1] - 1)
+    down, across = row - np.float32(upper), column - np.float32(left)
+    above = picture[upper, left] + across * (picture[upper, right] - picture[upper, left])
+    below = picture[lower, left] + across * (picture[lower, right] - picture[lower, left])
+    return np.float32(above + down * (below - above))
