@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from pipeline.allocation import return_large_blocks
 from pipeline.config import PipelineConfig
 from pipeline.registry import STAGES, stage_class
 from pipeline.report import Report
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from stages.preview.browser import BrowserPreview
     from stages.publishing.zeromq import ZeroMqPublisher
     from stages.window.desktop import DesktopWindow
+
+_SHOW_EXPOSURES: Final = ("fusion", "publishing", "preview")
+"""The roles that make or look at what a frame was fused from, in the order of the way."""
 
 _STEPS_PER_STOP: Final = 100
 """Ratios are counted in hundredths of a stop, so that the tally does not grow with the stream."""
@@ -100,6 +104,33 @@ class Introduced(Stage[FusedFrame, FusedFrame]):
         self._preview.close()
 
 
+class Relieved(Stage[Any, FusedFrame]):
+    """The last stage that knows what a frame was fused from: nobody after it holds the exposures in memory."""
+
+    def __init__(self, stage: Stage[Any, FusedFrame]) -> None:
+        self._stage = stage
+
+    def open(self, info: StreamInfo) -> StreamInfo:
+        """As the stage."""
+        return self._stage.open(info)
+
+    def process(self, item: Any) -> Iterable[FusedFrame | Dropped]:
+        """As the stage, of every frame the fused picture alone."""
+        return map(_alone, self._stage.process(item))
+
+    def flush(self) -> Iterable[FusedFrame | Dropped]:
+        """As ``process``."""
+        return map(_alone, self._stage.flush())
+
+    def close(self) -> None:
+        """As the stage."""
+        self._stage.close()
+
+
+def _alone(output: FusedFrame | Dropped) -> FusedFrame | Dropped:
+    return replace(output, aligned=None) if isinstance(output, FusedFrame) else output
+
+
 @dataclass(frozen=True, slots=True)
 class Pipeline:
     """Stages connected; ``runner.run()`` runs them, once."""
@@ -137,6 +168,9 @@ def assemble(config: PipelineConfig, *, on_progress: Callable[[Report], None] | 
     played = {**made, "encoding": sink}
     if "preview" in made:
         played["preview"] = Introduced(made["preview"], source, lambda: runner.report().to_dict())
+    last = next(role for role in reversed(_SHOW_EXPOSURES) if role in played)
+    played[last] = Relieved(played[last])
+    return_large_blocks()
     runner = Runner(
         source,
         list(played.items()),

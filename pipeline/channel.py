@@ -56,6 +56,11 @@ class Channel(Iterator[T]):
         self._cancelled = False
         self._put = self._taken = self._dropped = self._high_water = 0
 
+    def narrow(self, capacity: int) -> None:
+        """Let fewer items wait, at least 1; before the first is put. A capacity that is smaller already stays."""
+        with self._changed:
+            self._capacity = min(self._capacity, capacity)
+
     def put(self, item: T) -> None:
         """Hand over an item; under ``block``, wait for room.
 

@@ -23,7 +23,8 @@ class ChannelConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     capacity: Annotated[int, Field(ge=1, le=1024)] = 4
-    """Items that may wait between two stages; each holds one or two uncompressed frames."""
+    """Items that may wait between two stages; each holds one or two uncompressed frames. Fewer wait where the pictures
+    are so large that 32 MB would not hold as many: two of 4K, one of 8K."""
     policy: Policy = "block"
     """What a full channel does: block = the faster stage waits, drop_oldest = the oldest item goes, latest =
     only the newest stays."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Final
 
@@ -58,5 +62,25 @@ def stage_class(role: str, kind: str) -> type[Any]:
         KeyError: no such role or kind.
     """
     module, name = STAGES[role][kind].split(":")
-    found: type[Any] = getattr(import_module(module), name)
+    if module not in sys.modules:
+        with _garbage_let_lie():
+            import_module(module)
+    found: type[Any] = getattr(sys.modules[module], name)
     return found
+
+
+@contextmanager
+def _garbage_let_lie() -> Iterator[None]:
+    """No garbage is looked for meanwhile, nor ever again in what is there by then.
+
+    Importing torch and numba makes hundreds of thousands of objects that stay, and the collector would go through all
+    of them again and again: a fifth of the time, and later a pause in the middle of a stream.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from threading import Thread
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from pipeline.account import Account
 from pipeline.channel import CancelledError, Channel, Policy
@@ -16,6 +16,9 @@ from pipeline.recent import RecentFrames
 from pipeline.report import Step
 from stages.frame import StreamInfo
 from stages.stage import Done, Dropped, Source, Stage
+
+_WAITING_BYTES: Final = 32_000_000
+"""What the pictures that wait between two stages may hold, unless it is a single one."""
 
 
 class Indexed(Protocol):
@@ -32,6 +35,12 @@ class Link:
     def __init__(self, capacity: int, policy: Policy, on_drop: Callable[[Indexed], None]) -> None:
         self.info: Channel[StreamInfo] = Channel(1)
         self.items: Channel[Indexed] = Channel(capacity, policy, on_drop=on_drop)
+
+    def describe(self, info: StreamInfo) -> None:
+        """Hand on what the stream is; of large pictures fewer than the capacity may wait."""
+        picture_bytes = info.width * info.height * 3 // 2 * (1 if info.bit_depth == 8 else 2)
+        self.items.narrow(max(1, _WAITING_BYTES // max(1, picture_bytes)))
+        self.info.put(info)
 
     def cancel(self) -> None:
         """Let go of what is on its way and wake both ends."""
@@ -151,7 +160,7 @@ class SourceWorker(Worker):
 
     def _work(self) -> None:
         self._open_called = True
-        self._outbox.info.put(self._source.open())
+        self._outbox.describe(self._source.open())
         self._step, self._frame_index = "read", 0
         while not self._stop_requested and self._move_one():
             self._frame_in_hand = False
@@ -216,7 +225,7 @@ class StageWorker(Worker):
         self._open_called = True
         info = self._stage.open(info)
         if self._outbox is not None:
-            self._outbox.info.put(info)
+            self._outbox.describe(info)
         self._step = "process"
         for item in self.inbox.items:
             self._process(item)

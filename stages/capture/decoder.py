@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import Final
 
 import av
 from av.container import InputContainer
@@ -15,6 +17,9 @@ from stages.capture.container import describe
 
 _MAX_FRUITLESS_PACKETS = 1000
 """Packets in a row that give no picture before the stream is given up: more than a camera sends between key frames."""
+
+_MOST_THREADS: Final = 4
+"""They decode 4K faster than anything here fuses it; more of them would hold more pictures."""
 
 
 class Decoder:
@@ -40,6 +45,7 @@ class Decoder:
         self._codec = stream.codec_context
         # Threads by frames are what makes H.264 and HEVC fast; but each of them holds a picture back.
         self._codec.thread_type = "SLICE" if live else "AUTO"
+        self._codec.thread_count = min(os.cpu_count() or 1, _MOST_THREADS)
         self._live = live
         self._stopped = False
         self._failed_packets = 0

@@ -37,6 +37,8 @@ class Codec:
     presets: tuple[str, ...] = ()
     """Allowed presets; empty when there is none to choose."""
     default_preset: str = ""
+    tuning: Mapping[str, str] = field(default_factory=dict)
+    """Encoder options beside the default preset: of one that is asked for by name, nothing is changed."""
     options: Mapping[str, str] = field(default_factory=dict)
     """Encoder options that are always set."""
     low_delay_options: Mapping[str, str] = field(default_factory=lambda: {"tune": "zerolatency"})
@@ -51,8 +53,8 @@ class Codec:
         return formats[bit_depth]
 
     def encoder_options(self, crf: int | None, preset: str | int | None) -> dict[str, str]:
-        """FFmpeg options for this encoder; None takes the codec's default."""
-        options = dict(self.options)
+        """FFmpeg options for this encoder; None takes the codec's default, for the preset with its tuning."""
+        options = {**self.options, **(self.tuning if preset is None else {})}
         if self.default_crf is not None:
             options["crf"] = str(self.default_crf if crf is None else crf)
         if self.presets:
@@ -79,8 +81,18 @@ CODECS: Mapping[CodecName, Codec] = {
         default_crf=18,
         max_crf=51,
         presets=_X26X_PRESETS,
-        # At this quality x264's medium takes three times the time, for a PSNR 0.8 dB higher and files no smaller.
+        # At this CRF x264's medium takes over three times the time, for a PSNR 1 to 1.7 dB higher and files two fifths
+        # larger.
         default_preset="veryfast",
+        # At equal PSNR the files are as large as veryfast's own, within 3 %, for a third less time. It holds less than
+        # half the memory: each frame looked ahead at, each frame referred to and each thread by frames takes its part.
+        tuning={
+            "thread_type": "slice",
+            "rc-lookahead": "5",
+            "bf": "2",
+            "b-pyramid": "none",
+            "partitions": "none",
+        },
     ),
     "h265": Codec(
         title="H.265",

@@ -117,7 +117,8 @@ class SegmentRecorder(Stage[FusedFrame, Done]):
         """``config``: the settings."""
         self._config = config
         self._codec = CODECS[config.codec]
-        self._options = self._codec.encoder_options(config.crf, config.preset)
+        # The plain preset: its tuning for whole files would hold frames back.
+        self._options = self._codec.encoder_options(config.crf, config.preset or self._codec.default_preset)
         self._folder = Path(config.folder).absolute()
         self._info: StreamInfo | None = None
         self._keeper: SegmentKeeper | None = None

@@ -43,7 +43,7 @@ class VideoConfig:
     """Quality of h264 and h265 (0-51) and av1 (0-63), smaller is better; null: 18, 20 and 25."""
     preset: str | int | None = None
     """Speed of the encoder (h264, h265: ultrafast ... placebo; av1: 0 ... 12) or profile of prores (proxy, lt,
-    standard, hq); null: veryfast, fast, 8 and hq."""
+    standard, hq); null: veryfast, tuned for time and memory, fast, 8 and hq."""
     hardware: Hardware = "none"
     """auto: h264, h265 and av1 on an NVIDIA GPU (NVENC) where that works, with what corresponds to crf and
     preset; none: in software."""

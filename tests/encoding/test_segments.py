@@ -217,3 +217,11 @@ def test_without_frames_there_is_no_segment(record, tmp_path, info_of):
 def test_bad_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         SegmentConfig(**{"folder": "rec", **settings})
+
+
+def test_the_encoder_holds_no_frame_back(record):
+    (path,) = record(gray_frames(20))
+
+    assert b"bframes=0" in path.read_bytes()
+    with av.open(str(path)) as segment:
+        assert all(packet.pts == packet.dts for packet in segment.demux(video=0) if packet.size)

@@ -1,5 +1,6 @@
 """A video file: frames, times, tags, codecs, sizes."""
 
+import os
 from dataclasses import replace
 from fractions import Fraction
 
@@ -222,3 +223,22 @@ def test_an_encoder_that_refuses_leaves_nothing_behind(tmp_path, fused_frames, e
 def test_a_missing_folder_is_refused_before_any_work(tmp_path, fused_frames, encode):
     with pytest.raises(ConfigError, match="does not exist; create it"):
         encode(tmp_path / "missing" / "out.mp4", fused_frames(1))
+
+
+def x264_settings(path):
+    """What x264 says of its settings in the stream itself."""
+    said = path.read_bytes().partition(b"x264 - core")[2].partition(b"\0")[0].decode("ascii", "replace")
+    return dict(setting.split("=") for setting in said.partition("options: ")[2].split() if "=" in setting)
+
+
+def test_the_default_preset_is_tuned_to_hold_few_frames_and_one_that_is_named_is_not(tmp_path, fused_frames, encode):
+    frames = fused_frames(size=(64, 512))
+    encode(tmp_path / "default.mp4", frames)
+    encode(tmp_path / "named.mp4", frames, preset="veryfast")
+
+    names = ("rc_lookahead", "bframes", "b_pyramid", "crf")
+    tuned, plain = (x264_settings(tmp_path / f"{name}.mp4") for name in ("default", "named"))
+    assert [tuned[name] for name in names] == ["5", "2", "0", "18.0"]
+    assert [plain[name] for name in names] == ["10", "3", "2", "18.0"]
+    assert plain["sliced_threads"] == "0"
+    assert tuned["sliced_threads"] == "1" or (os.cpu_count() or 1) == 1

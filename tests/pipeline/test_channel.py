@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import pytest
 
 from pipeline.channel import CancelledError, Channel
+from pipeline.worker import Link
+from stages.frame import StreamInfo
+from stages.stage import Done
 
 
 def in_thread(work: Callable[[], Any]) -> Callable[[], Any]:
@@ -91,6 +95,29 @@ def test_a_policy_that_drops_must_have_somebody_to_tell(policy: Any) -> None:
 def test_capacity_is_at_least_one() -> None:
     with pytest.raises(ValueError, match="at least 1, got 0"):
         Channel[int](0)
+
+
+def test_a_channel_can_be_narrowed_and_never_widened() -> None:
+    dropped: list[int] = []
+    channel: Channel[int] = Channel(3, "drop_oldest", on_drop=dropped.append)
+    channel.narrow(2)
+    channel.narrow(9)
+    for item in range(5):
+        channel.put(item)
+    assert dropped == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "bit_depth", "most"),
+    [(1920, 1080, 8, 8), (1920, 1080, 10, 5), (3840, 2160, 8, 2), (3840, 2160, 10, 1), (15360, 8640, 10, 1)],
+)
+def test_of_large_pictures_fewer_wait_than_the_capacity(width: int, height: int, bit_depth: int, most: int) -> None:
+    link = Link(8, "drop_oldest", lambda _: None)
+    link.describe(StreamInfo(width, height, bit_depth, Fraction(1, 25)))
+    for _ in range(10):
+        link.items.put(Done(0))
+    assert link.items.counters().waiting == most
+    assert next(link.info).width == width
 
 
 def test_on_drop_may_use_the_channel() -> None:
