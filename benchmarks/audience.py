@@ -178,8 +178,10 @@ def _step_back(compete: bool) -> str:
     """Choose this process's priority, before it has threads; returns it in words."""
     if sys.platform == "win32":
         return "at the pipeline's own priority"
-    if sys.platform == "linux" and not compete:
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-        return "only on time that nobody else wants (SCHED_IDLE)"
+    if sys.platform == "linux":
+        # Also where viewers compete: SVT-AV1 leaves a superuser's threads, and what they start, in real time.
+        os.sched_setscheduler(0, os.SCHED_OTHER if compete else os.SCHED_IDLE, os.sched_param(0))
+        if not compete:
+            return "only on time that nobody else wants (SCHED_IDLE)"
     os.nice(19)
     return "at the lowest ordinary priority (nice 19)"
