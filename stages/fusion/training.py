@@ -104,9 +104,7 @@ def train(
     teacher = plan.teacher
     if teacher is not None:
         teacher.to(device)
-    average = torch.optim.swa_utils.AveragedModel(
-        model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(plan.average_decay)
-    )
+    average = torch.optim.swa_utils.AveragedModel(model, avg_fn=_running_mean(plan.average_decay))
     blending = list(model.blend.parameters())
     others = [parameter for name, parameter in model.named_parameters() if not name.startswith("blend.")]
     rates = ((others, plan.learning_rate), (blending, _BLEND_HASTE * plan.learning_rate))
@@ -180,6 +178,16 @@ def validate(model: nn.Module, batches: Sequence[Batch], weights: LossWeights, *
             scores.append(MefSsim(torch.cat([batch.clean_under, batch.clean_over], dim=1))(stored))
     model.train()
     return Validation(float(torch.stack(losses).mean()), float(torch.cat(scores).mean()))
+
+
+def _running_mean(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """An exponential mean, over less than ``decay`` says while there are few steps: the first weights fade soon."""
+
+    def mean(average: Tensor, now: Tensor, steps: Tensor | int) -> Tensor:
+        kept = min(decay, (1 + int(steps)) / (10 + int(steps)))
+        return average + (1 - kept) * (now - average)
+
+    return mean
 
 
 def _rate(step: int, steps: int) -> float:
