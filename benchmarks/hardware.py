@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
@@ -24,13 +24,14 @@ from typing import Final, TypeVar
 import numpy as np
 
 from benchmarks.clips import FRAME_RATE, write_bracketed_clip
+from pipeline.bench.film import as_fused
 from pipeline.bench.sizes import Size, parse_size
 from stages.capture.file import FileConfig, FileSource
 from stages.capture.hardware import try_decoding
 from stages.encoding.codecs import CodecName
 from stages.encoding.hardware import NVENC, Picture, nvenc_options, try_encoder
 from stages.encoding.video import VideoConfig, VideoEncoder
-from stages.frame import Frame, FusedFrame, Planes, StreamInfo
+from stages.frame import Frame, Planes, StreamInfo
 from stages.hardware import Hardware
 
 _T = TypeVar("_T")
@@ -74,19 +75,7 @@ def encode(path: Path, codec: CodecName, depth: int, info: StreamInfo, frames: S
         encoder.open(info)
         for index, frame in enumerate(frames):
             planes = frame.planes if depth == 8 else deeper(frame.planes)
-            fused = FusedFrame(
-                index=index,
-                planes=planes,
-                pts=frame.pts,
-                time_base=frame.time_base,
-                duration=frame.duration,
-                color=frame.color,
-                sources=(index, index),
-                ratio_stops=None,
-                captured_ns=0,
-                fused_ns=0,
-            )
-            list(encoder.process(fused))
+            list(encoder.process(as_fused(replace(frame, planes=planes), index)))
         list(encoder.flush())
 
 

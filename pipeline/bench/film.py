@@ -75,23 +75,27 @@ def shoot(radiance_map: Path, size: Size) -> Film:
     return Film(frames, info, config.stops)
 
 
+def as_fused(frame: Frame, index: int) -> FusedFrame:
+    """A captured frame as an encoder takes it."""
+    return FusedFrame(
+        index=index,
+        planes=frame.planes,
+        pts=frame.pts,
+        time_base=frame.time_base,
+        duration=frame.duration,
+        color=frame.color,
+        sources=(index, index),
+        ratio_stops=None,
+        captured_ns=frame.captured_ns,
+        fused_ns=frame.captured_ns,
+    )
+
+
 def write_clip(film: Film, path: Path, *, frames: int) -> None:
     """The film's first frames as H.264."""
     with closing(VideoEncoder(VideoConfig(output=str(path), preset=_CLIP_PRESET))) as encoder:
         encoder.open(dataclasses.replace(film.info, frame_count=frames))
         for index in range(frames):
-            frame = film.frame(index)
-            fused = FusedFrame(
-                index=index,
-                planes=frame.planes,
-                pts=frame.pts,
-                time_base=frame.time_base,
-                duration=frame.duration,
-                color=frame.color,
-                sources=(index, index),
-                ratio_stops=None,
-                captured_ns=frame.captured_ns,
-                fused_ns=frame.captured_ns,
-            )
+            fused = as_fused(film.frame(index), index)
             list(encoder.process(fused))
         list(encoder.flush())

@@ -36,9 +36,9 @@ def stand_in_for_empty(under: Planes, over: Planes, codes: CodeValues) -> tuple[
 
 def shown(luma: PixelArray, codes: CodeValues) -> float:
     """In [0, 1]: 0 for a picture (H, W) that is black or white everywhere, 1 for any that shows something."""
-    height, width = luma.shape
-    across = max(1, width // _AREA_PX) * _AREA_PX if width >= _AREA_PX else width
-    areas = luma[:: min(_AREA_PX, height), :across].reshape(-1, min(_AREA_PX, width)).mean(axis=1, dtype=np.float32)
+    width = luma.shape[1]
+    side = min(_AREA_PX, width)
+    areas = luma[::_AREA_PX, : width // side * side].reshape(-1, side).mean(axis=1, dtype=np.float32)
     margin = _MARGIN * codes.luma_span
     low, high = codes.black + margin, codes.black + codes.luma_span - margin
     return min(1.0, float(np.mean((areas > low) & (areas < high))) / _ENOUGH)

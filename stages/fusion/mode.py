@@ -9,7 +9,7 @@ Mode = Literal["full", "stream"]
 
 _REDUCTION: Final = 16
 """A share of the picture and not a size, so that every pixel costs the same. Measured on photographs of 1920 pixels:
-from 1/7 to 1/40, the metrics of the fused pictures move by less than .002."""
+from 1/7.5 to 1/40, MEF-SSIM and Q^AB/F of the fused pictures move by less than .003."""
 _SMALLEST_PX: Final = 64
 
 
