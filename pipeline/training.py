@@ -75,7 +75,7 @@ def run_training(
     if run.start is not None:
         _start_from(run.start, model)
     elif teacher is not None:
-        model.blend.load_state_dict(teacher.blend.state_dict())
+        model.blend.start_from(teacher.blend)
     plan = TrainingPlan(steps=run.steps, learning_rate=run.learning_rate, loss=run.loss, teacher=teacher)
 
     def on_best(averaged: torch.nn.Module) -> None:

@@ -91,7 +91,9 @@ def _departures(run: TrainingRun) -> str:
     """What is not as usual about network and loss."""
     text = ""
     if run.widths != Widths():
-        text += f"\nChannels: {', '.join(f'{name} {width}' for name, width in asdict(run.widths).items())}.\n"
+        text += (
+            f"\nSizes of the modules: {', '.join(f'{name} {width}' for name, width in asdict(run.widths).items())}.\n"
+        )
     if run.start:
         text += f"\nStarted from the weights of {run.start}.\n"
     if run.teacher:

@@ -45,7 +45,10 @@ Examples:
     help="What another program made of the same pairs, each picture named for its pair. Repeatable.",
 )
 @click.option(
-    "--longest-side", type=click.IntRange(44), metavar="PIXELS", help="Reduce photographs to this. [default: full size]"
+    "--longest-side",
+    type=click.IntRange(44),
+    metavar="PIXELS",
+    help="Reduce pictures to this. [default: full size; 640 for maps]",
 )
 @click.option(
     "--pairs-per-map",
@@ -62,6 +65,7 @@ Examples:
     show_default=True,
     help="Chooses the views, exposures and noise of those.",
 )
+@click.option("--clean", is_flag=True, help="Leave those without noise and compression.")
 @click.option(
     "--json",
     "json_file",
@@ -85,6 +89,7 @@ def command(
     longest_side: int | None,
     pairs_per_map: int,
     seed: int,
+    clean: bool,
     json_file: Path | None,
     html_file: Path | None,
 ) -> None:
@@ -109,6 +114,7 @@ def command(
         longest_side=longest_side,
         pairs_per_map=pairs_per_map,
         seed=seed,
+        clean=clean,
         json_file=json_file,
         html_file=html_file,
     )

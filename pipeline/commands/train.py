@@ -80,13 +80,13 @@ _FEWEST_SHALLOW = 4
 @click.option(
     "--without",
     multiple=True,
-    type=click.Choice(["cem-attention", "sam-attention", "sam", "erm"]),
+    type=click.Choice(["cem-attention", "sam-attention", "sam", "judge", "erm"]),
     help="Switch a part of the network off. Repeatable.",
 )
 @click.option(
     "--widths",
-    metavar="SHALLOW,MIDDLE,DEEP,ATTENTION,REVISION",
-    help="Channels of the network's modules, instead of 32,64,96,32,16.",
+    metavar="SHALLOW,MIDDLE,DEEP,ATTENTION,REVISION,JUDGED",
+    help="Channels of the network's modules, and levels that are judged, instead of 32,64,96,32,16,6.",
 )
 @click.option("--start", metavar="MODEL", help="Start from a model's weights: a packaged one's name, or a file.")
 @click.option("--teacher", metavar="MODEL", help="Imitate a model's pictures too: a packaged one's name, or a file.")
@@ -145,16 +145,23 @@ def _loss_weights(given: str | None) -> LossWeights:
 def _widths(given: str | None) -> Widths:
     from dataclasses import fields
 
+    from stages.fusion.blend import SHARED_FROM_LEVEL
     from stages.fusion.lcndr import Widths
 
     if given is None:
         return Widths()
     try:
-        channels = [int(number) for number in given.split(",")]
+        numbers = [int(number) for number in given.split(",")]
     except ValueError:
-        channels = []
-    if len(channels) != len(fields(Widths)) or min(channels) < 1 or channels[0] < _FEWEST_SHALLOW:
+        numbers = []
+    if (
+        len(numbers) != len(fields(Widths))
+        or min(numbers) < 1
+        or numbers[0] < _FEWEST_SHALLOW
+        or numbers[-1] > SHARED_FROM_LEVEL
+    ):
         raise click.UsageError(
-            f"--widths {given}: expected five numbers such as 8,16,16,16,4, the first at least {_FEWEST_SHALLOW}"
+            f"--widths {given}: expected six numbers such as 8,16,16,16,4,5, the first at least {_FEWEST_SHALLOW}, "
+            f"the last at most {SHARED_FROM_LEVEL}"
         )
-    return Widths(*channels)
+    return Widths(*numbers)

@@ -40,6 +40,8 @@ class EvaluationRun:
     longest_side: int | None
     pairs_per_map: int
     seed: int
+    clean: bool
+    """Pairs of radiance maps have neither noise nor compression."""
     json_file: Path | None
     html_file: Path | None
 
@@ -54,7 +56,9 @@ def run_evaluation(run: EvaluationRun) -> Iterator[str]:
     for file in (run.json_file, run.html_file):
         if file is not None and not file.absolute().parent.is_dir():
             raise ConfigError(f"output folder {file.absolute().parent} does not exist; create it first")
-    pairs = find_pairs(run.places, longest_side=run.longest_side, pairs_per_map=run.pairs_per_map, seed=run.seed)
+    pairs = find_pairs(
+        run.places, longest_side=run.longest_side, pairs_per_map=run.pairs_per_map, seed=run.seed, clean=run.clean
+    )
     methods = _methods(run, [pair.name for pair in pairs])
     with progress("evaluate", unit="pictures/s") as bar:
         audience = _Audience(bar, Report(len(pairs)) if run.html_file is not None else None)

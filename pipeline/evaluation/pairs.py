@@ -12,14 +12,17 @@ from stages.capture.locate import printable
 from stages.errors import SourceError
 
 
-def find_pairs(places: Sequence[Path], *, longest_side: int | None, pairs_per_map: int, seed: int) -> list[PairSource]:
+def find_pairs(
+    places: Sequence[Path], *, longest_side: int | None, pairs_per_map: int, seed: int, clean: bool = False
+) -> list[PairSource]:
     """Every pair, to be loaded one by one.
 
     Args:
         places: folders of pairs as ``photographed_pairs`` knows them, ``.hdr`` files, folders of them.
-        longest_side: photographs are reduced to so many pixels.
+        longest_side: pictures are reduced to so many pixels.
         pairs_per_map: rendered from every radiance map.
         seed: chooses their views, exposures and noise.
+        clean: they have neither noise nor compression.
 
     Raises:
         SourceError: a place does not exist or holds no pair.
@@ -42,5 +45,5 @@ def find_pairs(places: Sequence[Path], *, longest_side: int | None, pairs_per_ma
             )
         found += pairs
         for path in maps:
-            found += rendered_pairs(path, pairs_per_map, seed)
+            found += rendered_pairs(path, pairs_per_map, seed, longest_side=longest_side, clean=clean)
     return found

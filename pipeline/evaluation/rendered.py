@@ -7,6 +7,7 @@ comparable when training's changes.
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -22,17 +23,30 @@ _WIDTH, _HEIGHT = 640, 480
 _STOPS: Final = (1.5, 6.0)
 
 
-def rendered_pairs(path: Path, count: int, seed: int) -> list[PairSource]:
-    """Pairs seen in one equirectangular map; the same ones for the same file name, number and seed."""
-    return [_source(path, number, seed) for number in range(1, count + 1)]
+def rendered_pairs(path: Path, count: int, seed: int, *, longest_side: int | None, clean: bool) -> list[PairSource]:
+    """Pairs seen in one equirectangular map; the same views for the same file name, number and seed.
+
+    Args:
+        path: of the map.
+        count: pairs.
+        seed: chooses views, exposures and noise.
+        longest_side: what is seen is reduced to so many pixels, which makes it as sharp as a picture can be.
+        clean: neither noise nor compression: the noise-free exposures are the pair.
+    """
+    return [_source(path, number, seed, longest_side, clean) for number in range(1, count + 1)]
 
 
-def _source(path: Path, number: int, seed: int) -> PairSource:
+def _source(path: Path, number: int, seed: int, longest_side: int | None, clean: bool) -> PairSource:
     name = f"{path.stem}-{number}"
-    return PairSource(name, lambda: render_pair(Panorama.load(path), name, seed))
+
+    def load() -> EvaluationPair:
+        pair = render_pair(Panorama.load(path), name, seed, longest_side)
+        return replace(pair, under=pair.clean_under, over=pair.clean_over) if clean else pair
+
+    return PairSource(name, load)
 
 
-def render_pair(panorama: Panorama, name: str, seed: int) -> EvaluationPair:
+def render_pair(panorama: Panorama, name: str, seed: int, longest_side: int | None = None) -> EvaluationPair:
     """One random view at two exposures; ``name`` and ``seed`` decide which."""
     rng = np.random.default_rng((seed, zlib.crc32(name.encode())))
     view = View(
@@ -44,6 +58,9 @@ def render_pair(panorama: Panorama, name: str, seed: int) -> EvaluationPair:
         height=_HEIGHT,
     )
     radiance = panorama.render(view)
+    if longest_side is not None and longest_side < _WIDTH:
+        size = (longest_side, round(_HEIGHT * longest_side / _WIDTH))
+        radiance = np.asarray(cv2.resize(radiance, size, interpolation=cv2.INTER_AREA), np.float32)
     stops = rng.uniform(*_STOPS)
     middle = middle_exposure(radiance) * 2 ** rng.normal(0, 0.5)
     sensor = Sensor(

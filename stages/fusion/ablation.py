@@ -1,7 +1,7 @@
 """Parts of LCNDR switched off, to learn what each is good for.
 
 Within CEM and SAM, a part that is switched off stays in its place, and its last layer gives a constant at which it does
-nothing: whatever runs a network runs such a one too. The ERM comes last, and is left out whole.
+nothing: whatever runs a network runs such a one too. The ERM, which comes last, and the blend's judges are left out.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Final
 
 from torch import Tensor, nn
 
+from stages.fusion.blend import MultiScaleBlend
 from stages.fusion.lcndr import LCNDR
 
 _LAST_LAYERS: Final[dict[str, tuple[str, float]]] = {
@@ -20,9 +21,10 @@ _LAST_LAYERS: Final[dict[str, tuple[str, float]]] = {
     "sam": ("sam.weigh.2", 0.0),
 }
 
-PARTS: Final = (*_LAST_LAYERS, "erm")
+PARTS: Final = (*_LAST_LAYERS, "judge", "erm")
 """``cem-attention``, the weighing of channels; ``sam-attention``, the view of the whole picture; ``sam``, the weight
-maps, and with them all that CEM says, so that the contrasts in the pyramid choose alone; ``erm``, the revision."""
+maps, and with them all that CEM says, so that what is compared in the pyramid chooses alone; ``judge``, what weighs
+them against each other, and the gradients; ``erm``, the revision."""
 
 
 def switch_off(network: LCNDR, parts: Iterable[str]) -> LCNDR:
@@ -41,6 +43,11 @@ def switch_off(network: LCNDR, parts: Iterable[str]) -> LCNDR:
     for part in sorted(set(parts)):
         if part == "erm":
             network.erm = None
+            continue
+        if part == "judge":
+            judged, network.blend = network.blend, MultiScaleBlend(0)
+            network.blend.start_from(judged)
+            network.blend.requires_grad_(judged.guidance.requires_grad)
             continue
         path, value = _LAST_LAYERS[part]
         weight = next(network.get_submodule(path).parameters())

@@ -21,8 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stages.fusion import pyramid
-
-_NOISE_FLOOR = 0.25 / 255
+from stages.fusion.blend import SHARED_FROM_LEVEL, MultiScaleBlend, gradient_magnitude
 
 KNEE = 0.08
 """Of luma: closer to black or white than this, tones are bent back where an exposure shows something."""
@@ -32,19 +31,21 @@ FLOOR_SHARE = 0.35
 """Of the knee: the end that bent tones approach."""
 LEAST_KNEE = 1e-6
 """Keeps divisions by the knee finite."""
-SHARED_FROM_LEVEL = 6
-"""Levels from here down share their coefficients."""
+_LEAST_GRADIENT = 1e-4
+"""Of luma a pixel: keeps the gradient of a flat picture's gradient finite."""
 
 
 @dataclass(frozen=True, slots=True)
 class Widths:
-    """Channels of the modules; the defaults are the paper's size."""
+    """Channels of the modules, and levels that are judged; the defaults are the paper's size."""
 
     shallow: int = 32
     middle: int = 64
     deep: int = 96
     attention: int = 32
     revision: int = 16
+    judged_levels: int = SHARED_FROM_LEVEL
+    """Of the blend's pyramid, counted from the coarsest: see ``MultiScaleBlend``."""
 
     @classmethod
     def of(cls, weights: Mapping[str, Tensor]) -> Widths:
@@ -56,6 +57,7 @@ class Widths:
             deep=weights["cem.convolution.2.weight"].shape[0],
             attention=weights["sam.project.weight"].shape[0],
             revision=1 if revision is None else revision.shape[0],
+            judged_levels=weights["blend.gradient"].shape[0],
         )
 
 
@@ -136,52 +138,6 @@ class SelfAttention(nn.Module):
         return logits
 
 
-class MultiScaleBlend(nn.Module):
-    """The coarse picture: under and over mixed level by level of their Laplacian pyramids (reconstruction).
-
-    The weight of the over picture at level l is sigmoid(f_l * fine + c_l * coarse + trust_l * log(a_over / a_under))
-    with a = local mean of the band's magnitude plus a noise floor: where one exposure has lost a structure to clipping
-    or to the dark, the other's is taken, whatever the resolution of the weight maps.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        share_of_fine = torch.sigmoid(torch.linspace(2.0, -2.0, SHARED_FROM_LEVEL))
-        self.guidance = nn.Parameter(torch.stack([share_of_fine, 1 - share_of_fine], dim=1))
-        self.trust = nn.Parameter(torch.full((SHARED_FROM_LEVEL,), 3.5))
-        self.noise_floor = nn.Parameter(torch.full((SHARED_FROM_LEVEL,), _NOISE_FLOOR).log())
-
-    def forward(self, under: Tensor, over: Tensor, logits: Tensor) -> Tensor:
-        """Blend two luma pictures.
-
-        Args:
-            under: (B, 1, H, W) in [0, 1].
-            over: the same.
-            logits: (B, 2, h, w), over minus under, fine and coarse; any size.
-
-        Returns:
-            The coarse picture (B, 1, H, W).
-        """
-        sizes = pyramid.level_sizes(under.shape[-2], under.shape[-1])
-        bands_under = pyramid.laplacian_pyramid(under, len(sizes))
-        bands_over = pyramid.laplacian_pyramid(over, len(sizes))
-        blended = []
-        for level, (band_under, band_over) in enumerate(zip(bands_under, bands_over, strict=True)):
-            at_level = resize_logits(logits, sizes[level])
-            if sizes[level][0] < logits.shape[-2]:
-                logits = at_level
-            shared = min(level, SHARED_FROM_LEVEL - 1)
-            fine, coarse = self.guidance[shared]
-            logit = fine * at_level[:, :1] + coarse * at_level[:, 1:]
-            if level < len(sizes) - 1:
-                floor = self.noise_floor[shared].exp()
-                contrast = _local_mean(band_over.abs()) + floor
-                logit = logit + self.trust[shared] * torch.log(contrast / (_local_mean(band_under.abs()) + floor))
-            weight = torch.sigmoid(logit)
-            blended.append(band_under + weight * (band_over - band_under))
-        return pyramid.collapse(blended)
-
-
 class EdgeRevision(nn.Module):
     """ERM: a residual on the coarse picture, split by an edge map into sharpening and noise suppression.
 
@@ -212,7 +168,7 @@ class EdgeRevision(nn.Module):
 
     def forward(self, coarse: Tensor, darker: Tensor, brighter: Tensor) -> Tensor:
         """The coarse picture, all (B, 1, H, W), refined; beside it the exposures' minimum and maximum."""
-        edges = torch.sigmoid(self.steepness * (_sobel_magnitude(coarse) - self.threshold))
+        edges = torch.sigmoid(self.steepness * (gradient_magnitude(coarse, _LEAST_GRADIENT) - self.threshold))
         proposals = self.LIMIT * torch.tanh(self.refine(torch.cat([coarse, edges, darker, brighter], dim=1)))
         differing = ((brighter - darker) / self.AGREEMENT).clamp(max=1)
         residual = differing * (edges * proposals[:, :1] + (1 - edges) * proposals[:, 1:])
@@ -233,7 +189,7 @@ class LCNDR(nn.Module):
         widths = widths or Widths()
         self.cem = CollaborativeExtraction(widths)
         self.sam = SelfAttention(widths)
-        self.blend = MultiScaleBlend()
+        self.blend = MultiScaleBlend(widths.judged_levels)
         self.erm: EdgeRevision | None = EdgeRevision(widths)
 
     def forward(self, under: Tensor, over: Tensor, *, working_side: int | None = None) -> Tensor:
@@ -301,26 +257,3 @@ def shrink_to_side(luma: Tensor, side: int | None) -> Tensor:
         return luma
     scale = side / max(height, width)
     return F.adaptive_avg_pool2d(luma, (max(1, round(height * scale)), max(1, round(width * scale))))
-
-
-def resize_logits(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """Logits at a pyramid level's size: reduced where they are twice as large, else interpolated."""
-    height, width = logits.shape[-2:]
-    if (height, width) == size:
-        return logits
-    if (-(-height // 2), -(-width // 2)) == size:
-        return pyramid.reduce(logits)
-    return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
-
-
-def _local_mean(picture: Tensor) -> Tensor:
-    """Means over 3 x 3 pixels; the border counts its own pixels only."""
-    return F.avg_pool2d(picture, 3, stride=1, padding=1, count_include_pad=False)
-
-
-def _sobel_magnitude(picture: Tensor) -> Tensor:
-    """Gradient magnitude by Sobel's operator, in units of the picture per pixel."""
-    kernel = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]], dtype=picture.dtype) / 8
-    kernels = torch.stack([kernel, kernel.T])[:, None].to(picture.device)
-    gradients = F.conv2d(F.pad(picture, (1, 1, 1, 1), mode="replicate"), kernels)
-    return torch.sqrt(gradients.square().sum(dim=1, keepdim=True) + 1e-8)

@@ -120,3 +120,14 @@ def test_places_without_pairs_are_refused(tmp_path: Path) -> None:
         found(tmp_path / "nowhere")
     with pytest.raises(SourceError, match="one file"):
         found(write(tmp_path / "a.png", exposed(0)))
+
+
+def test_clean_pairs_of_a_map_are_their_own_truth(tmp_path: Path) -> None:
+    path = write_map(tmp_path / "room.hdr")
+    noisy, clean = (
+        find_pairs([path], longest_side=160, pairs_per_map=1, seed=3, clean=clean)[0].load() for clean in (False, True)
+    )
+    assert clean.under.shape == (120, 160, 3)
+    assert np.array_equal(clean.under, noisy.clean_under)
+    assert np.array_equal(clean.over, clean.clean_over)
+    assert not np.array_equal(noisy.under, noisy.clean_under)

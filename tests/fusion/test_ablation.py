@@ -19,6 +19,7 @@ def trained_network() -> LCNDR:
     torch.manual_seed(0)
     network = LCNDR(Widths(shallow=8, middle=8, deep=8, attention=8, revision=4)).requires_grad_(False)
     torch.nn.init.normal_(network.erm.refine[-1].weight, std=0.3)
+    torch.nn.init.normal_(network.blend.judge.second, std=0.3)
     return network
 
 

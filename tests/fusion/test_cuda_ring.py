@@ -41,7 +41,7 @@ def random_network() -> LCNDR:
     """Random weights, with a revision that shows."""
     torch.manual_seed(0)
     made = LCNDR(Widths(shallow=8, middle=8, deep=8, attention=8, revision=8)).eval().requires_grad_(False)
-    for name, deviation in (("erm.refine.4.weight", 0.1), ("sam.weigh.2.weight", 0.5)):
+    for name, deviation in (("erm.refine.4.weight", 0.1), ("sam.weigh.2.weight", 0.5), ("blend.judge.second", 0.3)):
         torch.nn.init.normal_(made.get_parameter(name), std=deviation)
     return made
 

@@ -33,7 +33,7 @@ def network(revision: int = 8, widths: tuple[int, int, int, int] = (8, 8, 8, 8))
     """Random weights, with a revision that shows."""
     torch.manual_seed(revision)
     made = LCNDR(Widths(*widths, revision=revision)).eval().requires_grad_(False)
-    for name, deviation in (("erm.refine.4.weight", 0.1), ("sam.weigh.2.weight", 0.5)):
+    for name, deviation in (("erm.refine.4.weight", 0.1), ("sam.weigh.2.weight", 0.5), ("blend.judge.second", 0.3)):
         torch.nn.init.normal_(made.get_parameter(name), std=deviation)
     return made
 
@@ -67,6 +67,16 @@ def reference(made: LCNDR, under: Planes, over: Planes, color: ColorTags) -> tup
         + 128 * unit
     )
     return luma.clamp(0, top), chroma.clamp(0, top)
+
+
+def test_levels_that_nobody_judges_are_the_networks_own() -> None:
+    torch.manual_seed(0)
+    made = LCNDR(Widths(8, 8, 8, 8, revision=8, judged_levels=3)).eval().requires_grad_(False)
+    torch.nn.init.normal_(made.blend.judge.second, std=0.3)
+    under, over = (planes(each, bit_depth=8, seed=seed) for seed, each in enumerate(pair(131, 95)))
+    luma, _ = reference(made, under, over, BT709)
+    fused = Fuser(made, "stream", torch.device("cpu")).fuse(under, over, BT709)
+    assert (torch.from_numpy(fused.luma) - luma).abs().max() <= 1
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -51,8 +51,9 @@ def test_widths_are_read_back_from_weights() -> None:
 def test_every_module_learns() -> None:
     torch.manual_seed(0)
     network = LCNDR(Widths(shallow=8, middle=8, deep=8, attention=8, revision=4))
-    # The revision's last layer starts at zero and blocks the gradient of those before it for one step only.
-    torch.nn.init.normal_(network.erm.refine[-1].weight, std=0.1)
+    # The last layers of revision and judge start at zero and block the gradient of those before for one step only.
+    for last in (network.erm.refine[-1].weight, network.blend.judge.second):
+        torch.nn.init.normal_(last, std=0.1)
     under, over = pair(64, 64)
     (1 - MefSsim(torch.cat([under, over], dim=1))(network(under, over))).mean().backward()
     idle = {name for name, weight in network.named_parameters() if weight.grad is None or not weight.grad.any()}

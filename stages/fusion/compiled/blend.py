@@ -10,6 +10,15 @@ import numpy as np
 
 from stages.compiling import kernel, part
 from stages.fusion.compiled.arithmetic import log2, sigmoid
+from stages.fusion.compiled.judge import (
+    CompiledJudge,
+    compare_maps,
+    compare_slopes,
+    compare_sums,
+    room_for,
+    slope_row,
+    weigh,
+)
 from stages.fusion.compiled.rows import Floats, Source, expand_row, join_floats, split_row
 from stages.fusion.compiled.tones import join_held
 
@@ -91,35 +100,6 @@ def _mix(under: Floats, over: Floats, weight: Floats, coarse: Floats, side: int,
 
 
 @part
-def _fuse_row(
-    y: int,
-    bands: Floats,
-    sums: Floats,
-    logits: Floats,
-    coarse: Floats,
-    height: int,
-    floor: np.float32,
-    trust: np.float32,
-    fused: Floats,
-    room: Floats,
-) -> None:
-    """Row ``y`` of the fused level, even and odd columns; the bands and sums of its neighbours lie at index mod 3."""
-    here, above, below = y % 3, (y + 2) % 3, (y + 1) % 3
-    count = logits.shape[0]
-    factor = np.float32(1.5) if y in (0, height - 1) else np.float32(1)
-    position = (np.float32(y) + np.float32(0.5)) * np.float32(count) / np.float32(height) - np.float32(0.5)
-    position = min(max(position, np.float32(0)), np.float32(count - 1))
-    row = int(position)
-    expand_row(coarse, y, room[0])
-    for phase in range(2):
-        weight = room[1]
-        _compare(sums[above, phase], sums[here, phase], sums[below, phase], factor, floor, weight)
-        share = np.float32(position - np.float32(row))
-        _weigh(weight, logits[row, phase], logits[min(row + 1, count - 1), phase], share, trust)
-        _mix(bands[here, 0, phase], bands[here, 1, phase], weight, room[0], 2 * phase - 1, fused[phase])
-
-
-@part
 def _next_rows(
     y: int, under: Source, over: Source, coarse: Floats, low: np.float32, high: np.float32, bands: Floats, sums: Floats
 ) -> None:
@@ -132,6 +112,16 @@ def _next_rows(
     band_row(over, coarse[1], y, low, high, bands[here, 1])
     for exposure in range(2):
         _sum_local_contrast(bands[here, exposure], under.shape[1], sums[here, 0, exposure], sums[here, 1, exposure])
+
+
+@part
+def _next_slopes(
+    y: int, under: Source, over: Source, low: np.float32, high: np.float32, halves: Floats, slopes: Floats
+) -> None:
+    """Slopes of row ``y``, beyond the picture of the nearest; (phase, exposure, ...) at index mod 3."""
+    row = min(max(y, 0), under.shape[0] - 1)
+    slope_row(under[row], low, high, halves, slopes[y % 3, :, 0])
+    slope_row(over[row], low, high, halves, slopes[y % 3, :, 1])
 
 
 @kernel
@@ -147,6 +137,7 @@ def blend_rows(
     high: np.float32,
     floor: np.float32,
     trust: np.float32,
+    judge: CompiledJudge | None,
     top: np.float32 | None,
 ) -> None:
     """Rows ``[first, last)`` of a level of the fused pyramid, collapsed this far.
@@ -162,17 +153,44 @@ def blend_rows(
         low: code value of black; darker ones count as this.
         high: code value of white; brighter ones count as this.
         floor: the noise floor times ``WINDOW_PIXELS``, in code values.
-        trust: how much local contrast counts.
+        trust: how much local contrast counts where nothing is judged.
+        judge: of the level; None where maps and contrasts choose alone.
         top: the largest code value, where ``fused`` is the result, tones held and rounded; None for a level of floats.
     """
-    width = coarse.shape[2] + 2
+    height, width = under.shape[0], coarse.shape[2] + 2
     bands, sums = np.zeros((3, 2, 3, width), np.float32), np.zeros((3, 2, 2, width), np.float32)
-    halves, room = np.zeros((2, width), np.float32), np.ones((2, width), np.float32)
+    halves, expanded, weight = np.zeros((2, width), np.float32), np.zeros(width, np.float32), np.ones(width, np.float32)
+    if judge is not None:
+        slopes = np.zeros((3, 2, 2, 2, width), np.float32)
+        features, hidden, factors, signed = room_for(judge, width - 2)
     for y in range(first - 1, last + 1):
         _next_rows(y, under, over, coarse, low, high, bands, sums)
-        if y > first:
-            _fuse_row(y - 1, bands, sums, logits, coarse[2], under.shape[0], floor, trust, halves, room)
-            if top is None:
-                join_floats(halves[0], halves[1], fused[y - 1])
+        if judge is not None:
+            _next_slopes(y, under, over, low, high, halves, slopes)
+        if y <= first:
+            continue
+        row = y - 1
+        here, above, below = row % 3, (row + 2) % 3, y % 3
+        factor = np.float32(1.5) if row in (0, height - 1) else np.float32(1)
+        count = logits.shape[0]
+        position = (np.float32(row) + np.float32(0.5)) * np.float32(count) / np.float32(height) - np.float32(0.5)
+        position = min(max(position, np.float32(0)), np.float32(count - 1))
+        upper = int(position)
+        lower, share = min(upper + 1, count - 1), np.float32(position - np.float32(upper))
+        expand_row(coarse[2], row, expanded)
+        for phase in range(2):
+            if judge is not None:
+                compare_maps(logits[upper, phase], logits[lower, phase], share, features, signed)
+                compare_sums(sums[above, phase], sums[here, phase], sums[below, phase], factor, floor, features, signed)
+                compare_slopes(
+                    slopes[above, phase], slopes[here, phase], slopes[below, phase], judge.floor, features, signed
+                )
+                weigh(judge, features, hidden, factors, signed, weight)
             else:
-                join_held(halves[0], halves[1], under[y - 1], over[y - 1], fused[y - 1], low, high, top)
+                _compare(sums[above, phase], sums[here, phase], sums[below, phase], factor, floor, weight)
+                _weigh(weight, logits[upper, phase], logits[lower, phase], share, trust)
+            _mix(bands[here, 0, phase], bands[here, 1, phase], weight, expanded, 2 * phase - 1, halves[phase])
+        if top is None:
+            join_floats(halves[0], halves[1], fused[row])
+        else:
+            join_held(halves[0], halves[1], under[row], over[row], fused[row], low, high, top)

@@ -8,10 +8,11 @@ import numpy as np
 
 from stages.frame import PixelArray
 from stages.fusion import pyramid
+from stages.fusion.blend import SHARED_FROM_LEVEL, MultiScaleBlend
 from stages.fusion.compiled.blend import WINDOW_PIXELS, blend_rows
+from stages.fusion.compiled.judge import CompiledJudge
 from stages.fusion.compiled.resampling import resize_planes, spread_phases
 from stages.fusion.compiled.rows import Floats, Source, reduce_rows
-from stages.fusion.lcndr import SHARED_FROM_LEVEL, MultiScaleBlend
 from stages.fusion.strips import Strips
 
 _LOG2_E = np.float32(math.log2(math.e))
@@ -33,7 +34,9 @@ class CompiledBlend:
         self._strips = strips
         self._sizes = pyramid.level_sizes(*size)
         self._guidance: list[list[float]] = blend.guidance.tolist()
-        self._trust = blend.trust.numpy().astype(np.float32)
+        self._parameters = blend
+        self._judges: dict[tuple[int, float], CompiledJudge] = {}
+        self._trust = blend.contrast.numpy().astype(np.float32)
         self._noise_floor: list[float] = blend.noise_floor.exp().tolist()
         self._coarser = [np.empty((3, *level), np.float32) for level in self._sizes[1:]]
         """Under, over and fused."""
@@ -105,14 +108,26 @@ class CompiledBlend:
     ) -> None:
         """The fused picture of a level, the third, from those of under and over and from the level below."""
         shared = min(index, SHARED_FROM_LEVEL - 1)
+        judge = self._judge(shared, float(high - low))
         floor = np.float32(self._noise_floor[shared] * float(high - low) * WINDOW_PIXELS)
         trust, coarser, logits = self._trust[shared], self._coarser[index], self._logits[index]
         under, over, fused = pictures
 
         def work(first: int, last: int) -> None:
-            blend_rows(under, over, coarser, logits, fused, first, last, low, high, floor, trust, top)
+            blend_rows(under, over, coarser, logits, fused, first, last, low, high, floor, trust, judge, top)
 
         self._strips.run(*self._sizes[index], work)
+
+    def _judge(self, level: int, span: float) -> CompiledJudge | None:
+        """The judge of a level, where it has one, for so many code values from black to white."""
+        if level < self._parameters.judged_from:
+            return None
+        if (level, span) not in self._judges:
+            floor = self._noise_floor[level]
+            self._judges[level, span] = CompiledJudge.of(
+                self._parameters, level, floor=floor, contrast_sum=WINDOW_PIXELS, span=span
+            )
+        return self._judges[level, span]
 
 
 def logit_maps(logits: Floats, sizes: list[tuple[int, int]], guidance: list[list[float]]) -> list[Floats]:
@@ -121,13 +136,13 @@ def logit_maps(logits: Floats, sizes: list[tuple[int, int]], guidance: list[list
     Args:
         logits: (2, h, w), as for ``MultiScaleBlend``.
         sizes: of the levels.
-        guidance: how much fine and coarse logits count, by level.
+        guidance: how much fine and coarse logits count, by level; the last at the base.
     """
     maps = []
     for index, size in enumerate(sizes):
         if size[0] <= logits.shape[1]:
             logits = _resized(logits, size)
-        fine, coarse = guidance[min(index, SHARED_FROM_LEVEL - 1)]
+        fine, coarse = guidance[-1 if index == len(sizes) - 1 else min(index, SHARED_FROM_LEVEL - 1)]
         maps.append(np.float32(fine) * logits[0] + np.float32(coarse) * logits[1])
     return maps
 

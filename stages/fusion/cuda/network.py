@@ -8,19 +8,24 @@ weights is worked out once.
 from __future__ import annotations
 
 import copy
+import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stages.fusion import pyramid
-from stages.fusion.lcndr import LCNDR, SHARED_FROM_LEVEL, EdgeRevision, hold_tones, shrink_to_side
+from stages.fusion.blend import SHARED_FROM_LEVEL, Comparison
+from stages.fusion.lcndr import LCNDR, EdgeRevision, hold_tones, shrink_to_side
 from stages.fusion.mode import Mode, working_side
 from stages.fusion.tiles import weigh_tiled
 
 _WHOLE_PIXELS = 1 << 22
 _STRIP_PIXELS = 1 << 20
 """Above the first, CEM and SAM go through strips of the second: whole, 4K in full mode would take over 10 GB."""
+
+_GRADIENT_GAIN = 256
+"""So that half precision holds the square of a gradient of the noise floor's size, and that of the steepest."""
 
 
 class DeviceNetwork(nn.Module):
@@ -37,9 +42,11 @@ class DeviceNetwork(nn.Module):
         self.precision = precision
         self._mode: Mode = mode
         blend = network.blend
-        self._guidance, self._trust, self._floor = (
-            values.detach().cpu().tolist() for values in (blend.guidance, blend.trust, blend.noise_floor.exp())
+        self._guidance, self._contrast, self._gradient, self._floor = (
+            values.detach().cpu().tolist()
+            for values in (blend.guidance, blend.contrast, blend.gradient, blend.noise_floor.exp())
         )
+        self._judged_from = blend.judged_from
         self._parts = copy.deepcopy(network).cpu().eval().requires_grad_(False)
         self._parts.to(precision)
         for weight in self._parts.parameters():
@@ -50,7 +57,10 @@ class DeviceNetwork(nn.Module):
         self.taps: Tensor
         self.register_buffer("taps", torch.outer(taps, taps).to(precision).expand(2, 1, 4, 4).contiguous())
         self.sobel: Tensor
-        self.register_buffer("sobel", torch.stack([sobel, sobel.T])[:, None].to(precision))
+        both = torch.stack([sobel, sobel.T])[:, None]
+        self.register_buffer("sobel", both.to(precision))
+        self.gradients: Tensor
+        self.register_buffer("gradients", (_GRADIENT_GAIN * both).repeat(2, 1, 1, 1).to(precision))
 
     def forward(self, lumas: Tensor) -> Tensor:
         """Fuse luma.
@@ -86,16 +96,36 @@ class DeviceNetwork(nn.Module):
             if size[0] < logits.shape[-2]:
                 logits = self._resized(logits, size)
             # Fine and coarse are joined before they are brought up: half as much to bring up.
-            fine, coarse = self._guidance[shared]
+            is_base = level == len(sizes) - 1
+            fine, coarse = self._guidance[-1 if is_base else shared]
             logit = self._resized(fine * logits[:, :1] + coarse * logits[:, 1:], size)
-            if level < len(sizes) - 1:
-                lumas = self._reduced(lumas)
-                bands = bands - pyramid.expand(lumas, size)
-                contrast = F.avg_pool2d(bands.abs(), 3, stride=1, padding=1, count_include_pad=False)
-                contrast += self._floor[shared]
-                logit = logit.add(torch.log(contrast[:, 1:] / contrast[:, :1]), alpha=self._trust[shared])
+            if not is_base:
+                reduced = self._reduced(lumas)
+                bands = lumas - pyramid.expand(reduced, size)
+                logit = self._compare(shared, logit, bands, lumas)
+                lumas = reduced
             blended.append(torch.lerp(bands[:, :1], bands[:, 1:], torch.sigmoid(logit)))
         return pyramid.collapse(blended)
+
+    def _compare(self, level: int, maps: Tensor, bands: Tensor, lumas: Tensor) -> Tensor:
+        """The logit of a level but the base, (1, 1, h, w), from its weight maps, bands and Gaussian pictures."""
+        strength = F.avg_pool2d(bands.abs(), 3, stride=1, padding=1, count_include_pad=False)
+        contrast = Comparison.of(*strength.add_(self._floor[level]).log_().split(1, dim=1))
+        if level < self._judged_from:
+            return maps.add(contrast.ratio, alpha=self._contrast[level])
+        slopes = F.conv2d(F.pad(lumas, (1, 1, 1, 1), mode="replicate"), self.gradients, groups=2)
+        floor = (_GRADIENT_GAIN * self._floor[level]) ** 2
+        squares = slopes.square_().unflatten(1, (2, 2)).sum(dim=2).add_(floor)
+        halved = squares.log_().mul_(0.5).sub_(math.log(_GRADIENT_GAIN))
+        gradient = Comparison.of(*halved.split(1, dim=1))
+        judged = level - self._judged_from
+        of_maps, of_contrast, of_gradient = self._parts.blend.judge(judged, maps, contrast, gradient).split(1, dim=1)
+        logit: Tensor = (
+            (of_maps + 1) * maps
+            + (of_contrast + self._contrast[level]) * contrast.ratio
+            + (of_gradient + self._gradient[judged]) * gradient.ratio
+        )
+        return logit
 
     def revise(self, coarse: Tensor, lumas: Tensor) -> Tensor:
         """``LCNDR.revise``, (1, 1, H, W)."""
