@@ -13,7 +13,7 @@ from pipeline.channel import Policy
 from pipeline.latency import LatencyHistogram
 from pipeline.recent import RecentFrames
 from pipeline.report import Failure, Report, StageReport, State
-from pipeline.worker import Crashed, Event, Indexed, Link, SourceWorker, StageWorker
+from pipeline.worker import Crashed, Ended, Event, Indexed, Link, Opened, SourceWorker, StageWorker
 from stages.errors import LumabraidError
 from stages.stage import Source, Stage
 
@@ -21,6 +21,7 @@ _POLL_S = 0.05
 _PROGRESS_INTERVAL_S = 0.25
 
 _OVERTAKEN = "overtaken by newer frames"
+_OVERTAKEN_EARLY = "overtaken before the first was fused"
 _LOST = "no stage gave anything for it"
 _ABORTED = "aborted"
 
@@ -52,7 +53,8 @@ class Runner:
             source_name: the source's name in messages and in the report.
             capacity: items that may wait before each stage.
             policy: when a stage falls behind. The first stage always blocks the source: it makes the pairs, and
-                only whole pairs are dropped.
+                only whole pairs are dropped. Unless all block, no frame is read before every stage is open, for it
+                would only be dropped.
             on_progress: called by ``run``, in its thread, about four times a second and once at the end.
             grace_s: how long a stage may take to come back once the run was given up.
         """
@@ -74,6 +76,7 @@ class Runner:
             for (name, stage), inbox, outbox in zip(stages, links, outboxes, strict=True)
         ]
         self._workers = {worker.name: worker for worker in (self._source, *self._stages)}
+        self._before_reading = set() if policy == "block" else set(self._workers)
         self._on_progress = on_progress
         self._grace_s = grace_s
         self._running: list[str] = []
@@ -103,6 +106,8 @@ class Runner:
         try:
             for worker in self._workers.values():
                 worker.start()
+            if not self._before_reading:
+                self._source.begin()
             while self._goes_on():
                 self._take_event()
                 self._heed_requests()
@@ -177,11 +182,20 @@ class Runner:
             event = self._events.get(timeout=_POLL_S)
         except Empty:
             return
-        if not isinstance(event, Crashed):
+        if isinstance(event, Opened):
+            self._opened(event.stage)
+        elif isinstance(event, Ended):
             self._running.remove(event.stage)
-            return
-        if self._given_up is not None:
-            return  # what breaks while everything is torn down is a consequence
+        elif self._given_up is None:  # what breaks while everything is torn down is a consequence
+            self._crashed(event)
+
+    def _opened(self, stage: str) -> None:
+        if stage in self._before_reading:
+            self._before_reading.remove(stage)
+            if not self._before_reading and self._given_up is None:
+                self._source.begin()
+
+    def _crashed(self, event: Crashed) -> None:
         # An error in close matters only where nothing else went wrong.
         if self._failure is None or (self._failure.step == "close" and event.step != "close"):
             self._failure = _failure(event)
@@ -208,6 +222,7 @@ class Runner:
             return
         self._given_up = why
         self._set_deadline()
+        self._source.cancel()
         for worker in self._stages:
             worker.inbox.cancel()
 
@@ -230,7 +245,8 @@ class Runner:
             self._on_progress(self.report())
 
     def _overtaken(self, stage: str, item: Indexed) -> None:
-        self._account.dropped(item.index, stage, _OVERTAKEN)
+        early = self._account.snapshot().fused == 0
+        self._account.dropped(item.index, stage, _OVERTAKEN_EARLY if early else _OVERTAKEN)
 
 
 def _failure(crash: Crashed) -> Failure:

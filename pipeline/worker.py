@@ -61,13 +61,20 @@ class Crashed:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """A stage is ready for its first frame."""
+
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """A worker's last word."""
 
     stage: str
 
 
-Event = Crashed | Ended
+Event = Opened | Crashed | Ended
 
 
 class Worker(ABC):
@@ -121,7 +128,7 @@ class Worker(ABC):
 
 
 class SourceWorker(Worker):
-    """Reads frames until the source ends, breaks off or is no longer wanted."""
+    """Reads frames, once it may begin, until the source ends, breaks off or is no longer wanted."""
 
     def __init__(
         self,
@@ -139,9 +146,18 @@ class SourceWorker(Worker):
         self._source = source
         self._outbox = outbox
         self._recent = recent
+        self._beginning: Channel[None] = Channel(1)
         self._stop_requested = False
         self._interrupted = False
         self._frame_in_hand = False
+
+    def begin(self) -> None:
+        """Let it read as soon as its source is open; once."""
+        self._beginning.put(None)
+
+    def cancel(self) -> None:
+        """If it has not begun, it shall not any more."""
+        self._beginning.cancel()
 
     def stop(self) -> None:
         """Read no more. Waits for nothing and takes no lock: fit for a signal handler."""
@@ -161,6 +177,8 @@ class SourceWorker(Worker):
     def _work(self) -> None:
         self._open_called = True
         self._outbox.describe(self._source.open())
+        self._post(Opened(self.name))
+        next(self._beginning)
         self._step, self._frame_index = "read", 0
         while not self._stop_requested and self._move_one():
             self._frame_in_hand = False
@@ -226,6 +244,7 @@ class StageWorker(Worker):
         info = self._stage.open(info)
         if self._outbox is not None:
             self._outbox.describe(info)
+        self._post(Opened(self.name))
         self._step = "process"
         for item in self.inbox.items:
             self._process(item)

@@ -61,12 +61,13 @@ class SupervisedSource(Source):
         self._failures = 0
         self._next_attempt_s = 0.0
         self._lost_s: float | None = None
+        self._is_read = False
         self._overtaken = 0
         self._bracket: SteadyBracket | None = None
 
     @property
     def overrun(self) -> int:
-        """Frames that came and were overtaken by newer ones before ``read`` asked for them; gaps in ``index``."""
+        """Frames after the first ``read`` that newer ones overtook before they were read; gaps in ``index``."""
         with self._changed:
             return self._overtaken + (self._attempt.overtaken if self._attempt is not None else 0)
 
@@ -96,6 +97,10 @@ class SupervisedSource(Source):
             DamagedSourceError: the source was lost, and did not come back in ``give_up_s``.
         """
         with self._changed:
+            if not self._is_read:
+                # A camera films before anybody looks: that is no loss.
+                self._is_read = True
+                self._overtaken -= self.overrun
             while not self._interrupted:
                 if self._attempt is not None and self._continuity is not None:
                     frame = self._continued(self._attempt, self._continuity)

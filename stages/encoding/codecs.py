@@ -92,6 +92,7 @@ CODECS: Mapping[CodecName, Codec] = {
             "bf": "2",
             "b-pyramid": "none",
             "partitions": "none",
+            "me_method": "dia",
         },
     ),
     "h265": Codec(

@@ -279,11 +279,20 @@ def test_a_slow_reader_gets_fresh_frames_of_both_exposures() -> None:
         for _ in range(12):
             frames += take(source, 1)
             time.sleep(0.05)
-        lost = frames[-1].index + 1 - len(frames)
+        lost = frames[-1].index - frames[0].index + 1 - len(frames)
         assert source.overrun >= lost > 0
         assert source.overrun - lost <= 8
     # Overtaken two by two, so that even and odd frames take turns.
     assert {(b.index - a.index) % 2 for a, b in pairwise(frames)} == {1}
+
+
+def test_what_a_camera_films_before_anybody_reads_is_no_loss() -> None:
+    with supervised(lambda: Camera(10_000), stall_s=2) as (source, _):
+        source.open()
+        time.sleep(0.5)
+        first = take(source, 1)[0]
+        assert first.index > 10, "frames of the moment and not of the beginning"
+        assert source.overrun <= 10
 
 
 def test_no_thread_is_left() -> None:

@@ -119,7 +119,6 @@ def test_a_slow_stage_delays_and_breaks_nothing(rig: Any, place: tuple[str, str]
         (("capture", "read"), 2, ("encoding", "process"), 1, None),
         (("capture", "close"), 1, ("pairing", "flush"), 1, 8),
         (("pairing", "process"), 2, ("fusion", "process"), 1, None),
-        (("fusion", "open"), 1, ("pairing", "process"), 1, None),
         (("encoding", "process"), 1, ("pairing", "process"), 2, None),
         (("encoding", "process"), 1, ("fusion", "flush"), 1, 8),
     ],
@@ -144,6 +143,18 @@ def test_an_error_beside_a_stage_that_hangs_is_reported_and_the_stage_named(
     assert isinstance(outcome.error, EncodeError)
     assert outcome.report.failure.stage == raising[0]
     assert hanging[0] in outcome.report.stuck
+
+
+def test_an_error_beside_a_stage_that_hangs_while_it_opens_is_reported(rig: Any) -> None:
+    def raise_when_it_hangs(_: int | None) -> None:
+        assert rig.hanging.wait(20)
+        raise EncodeError("disk full")
+
+    rig.behaviours["fusion", "open"] = rig.hang
+    rig.behaviours["pairing", "process"] = raise_when_it_hangs
+    outcome = rig.run(policy="block", grace_s=SHORT_GRACE_S)
+    assert isinstance(outcome.error, EncodeError)
+    assert outcome.report.stuck == ("fusion",)
 
 
 def test_only_the_stage_that_hangs_is_called_stuck(rig: Any) -> None:

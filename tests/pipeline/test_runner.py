@@ -13,9 +13,11 @@ import pytest
 
 from pipeline.report import Report
 from pipeline.runner import Runner
+from stages.errors import LumabraidError
 
 STAGES = ("capture", "pairing", "fusion", "encoding")
 OVERTAKEN = "overtaken by newer frames"
+OVERTAKEN_EARLY = "overtaken before the first was fused"
 
 Until = Callable[[Callable[[], object]], None]
 
@@ -62,24 +64,71 @@ def test_block_never_drops_behind_a_slow_sink(rig: Any) -> None:
 def test_a_dropping_policy_keeps_the_newest_and_accounts_for_the_rest(
     rig: Any, until: Until, policy: str, kept: list[int]
 ) -> None:
-    # fusion holds frame 0 until pairing has handed on all others: what waits then is exactly the newest.
+    # fusion holds frame 1 until pairing has handed on all others: what waits then is exactly the newest.
+    rig.delay = 0
     rig.behaviours["fusion", "process"] = lambda index: (
-        until(lambda: "close" in rig.steps_of("pairing")) if index == 0 else None
+        until(lambda: "close" in rig.steps_of("pairing")) if index == 1 else None
     )
-    rig.behaviours["pairing", "process"] = lambda index: (
-        until(lambda: "process" in rig.steps_of("fusion")) if index == 2 else None
+    rig.behaviours["pairing", "process"] = lambda index: until(
+        lambda: rig.sunk if index == 1 else index != 2 or rig.steps_of("fusion").count("process") == 2
     )
     outcome = rig.run(count=20, capacity=3, policy=policy)
     account = outcome.report.account
     assert outcome.error is None
     assert account.captured == 20
     dropped_before_fusion = account.dropped["fusion"][OVERTAKEN]
-    assert dropped_before_fusion == 19 - len(kept)
+    assert dropped_before_fusion == 18 - len(kept)
     # before encoding some may be overtaken too, depending on who is faster
     dropped_before_encoding = account.dropped.get("encoding", {}).get(OVERTAKEN, 0)
     assert account.fused == len(rig.sunk) == 20 - dropped_before_fusion - dropped_before_encoding
     assert rig.sunk == sorted(rig.sunk)
-    assert set(rig.sunk) <= {0, *kept}
+    assert set(rig.sunk) <= {0, 1, *kept}
+
+
+def test_what_is_overtaken_before_anything_was_fused_is_told_apart(rig: Any, until: Until) -> None:
+    rig.behaviours["fusion", "process"] = lambda index: (
+        until(lambda: "close" in rig.steps_of("pairing")) if index == 0 else None
+    )
+    rig.behaviours["pairing", "process"] = lambda index: (
+        until(lambda: "process" in rig.steps_of("fusion")) if index == 2 else None
+    )
+    account = rig.run(count=20, policy="latest").report.account
+    assert account.dropped["fusion"] == {OVERTAKEN_EARLY: 18}
+
+
+def test_where_nothing_is_dropped_frames_are_read_while_stages_open(rig: Any, until: Until) -> None:
+    rig.behaviours["encoding", "open"] = lambda _: until(lambda: "read" in rig.steps_of("capture"))
+    assert rig.run(policy="block").error is None
+
+
+@pytest.mark.parametrize("policy", ["drop_oldest", "latest"])
+def test_no_frame_is_read_while_stages_open_only_to_be_dropped(rig: Any, policy: str) -> None:
+    rig.behaviours["encoding", "open"] = lambda _: time.sleep(0.1)
+    assert rig.run(policy=policy).error is None
+    steps = [(stage, step) for stage, step, _ in rig.steps]
+    assert steps.index(("capture", "read")) > steps.index(("encoding", "open"))
+
+
+def test_a_run_that_is_stopped_while_stages_open_reads_nothing(rig: Any) -> None:
+    rig.behaviours["encoding", "open"] = rig.hang
+    runner = rig.start(policy="latest")
+    assert rig.hanging.wait(20)
+    runner.stop()
+    rig.released.set()
+    outcome = rig.outcome()
+    assert outcome.report.state == "stopped"
+    assert rig.steps_of("capture") == ["open", "close"]
+
+
+def test_an_error_while_stages_open_reads_nothing(rig: Any) -> None:
+    def refuse(_: int | None) -> None:
+        raise LumabraidError("no such model")
+
+    rig.behaviours["fusion", "open"] = refuse
+    outcome = rig.run(policy="latest")
+    assert str(outcome.error) == "no such model"
+    assert outcome.report.stuck == ()
+    assert rig.steps_of("capture") == ["open", "close"]
 
 
 @pytest.mark.parametrize("policy", ["drop_oldest", "latest"])
