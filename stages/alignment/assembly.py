@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 
 from stages.alignment.camera import Flow
 from stages.alignment.confidence import Confidence
 from stages.alignment.crew import Crew
 from stages.alignment.exposure import Spots, curve_exposed_by, difference_stops, exposed_by, tremor_stops
-from stages.alignment.grain import Grain, memory_share, steady
+from stages.alignment.grain import Grain, memory_share, steady, stillness
 from stages.alignment.intensity import IntensityMapping
 from stages.alignment.levels import Levels
 from stages.alignment.memory import Memory
@@ -22,8 +20,6 @@ from stages.alignment.substitute import replace_untrusted
 from stages.alignment.warp import lay_warped_over, warp_planes
 from stages.frame import ExposurePair, Planes
 
-_STILL_PX = (0.1, 0.4)
-"""A warp by up to the first leaves the picture sharp, from the second it takes what any warp takes."""
 _STILL_CREDIT = 3.0
 """A frame of which noise was taken, that stands still, counts for so many frames more."""
 _LEAST_SHARE = 0.08
@@ -60,7 +56,7 @@ def assemble(
     if memory is None:
         (moved,) = warp_planes([first.planes], first.flow, crew)
     else:
-        still = _stillness(first.flow, reference.width)
+        still = stillness(first.flow, reference.width)
         credit += _STILL_CREDIT * still
         trust = sample(memory.confidence, first.flow) * first.confidence
         before = spots.followed(memory.neighbour.luma, first.flow)
@@ -69,7 +65,7 @@ def assemble(
         grain = Grain.of(reference.luma, reference.bit_depth)
         share = trust * memory_share(grain, still)
         if share.mean() > _LEAST_SHARE:
-            moved, remembered = warp_planes([memory.reference, memory.neighbour], first.flow, crew)
+            moved, remembered = warp_planes([memory.reference, memory.neighbour], first.flow, crew, lent=1)
             reference = steady(reference, remembered, share, grain, crew)
         else:
             (moved,) = warp_planes([memory.reference], first.flow, crew)
@@ -101,11 +97,3 @@ def _own(moved: Planes, captured: Planes, memory: Memory | None) -> Planes:
     if moved is captured or (memory is not None and moved is memory.reference):
         return Planes(moved.luma.copy(), moved.chroma.copy(), moved.bit_depth)
     return moved
-
-
-def _stillness(flow: Flow, width: int) -> npt.NDArray[np.float32]:
-    """(h, w) in [0, 1]: 1 where a warp along the flow, at a full width, takes nothing of the sharpness."""
-    moved_px = cv2.magnitude(flow[..., 0], flow[..., 1]) * np.float32(width / flow.shape[1])
-    sharp_px, blurred_px = _STILL_PX
-    share = np.clip((np.float32(blurred_px) - moved_px) / np.float32(blurred_px - sharp_px), 0, 1)
-    return np.asarray(share, np.float32)

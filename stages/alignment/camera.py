@@ -27,6 +27,8 @@ _STRUCTURE = 2e-5
 _ITERATIONS = 8
 _INLIER_PX = 0.4
 """Scale of the Cauchy weights that keep moving objects out of the fit."""
+_RIDGE = np.array([1e-6] * 2 + [1e-3] * 6)
+"""Of each parameter, as a share of the samples' weights: what too few of them do not tell stays small."""
 _STILL_PX = 0.12
 """A fitted motion nowhere larger than this is a camera that stands still."""
 
@@ -99,54 +101,98 @@ def _robust_fit(
     """Eight parameters from displacements (n, 2) at n points, iteratively reweighted least squares."""
     parameters: npt.NDArray[np.float64] = np.zeros(8)
     parameters[:2] = np.median(observed, axis=0)
-    inlier = _INLIER_PX / pixel
-    scale = 16 * inlier
-    ridge = np.array([1e-6] * 2 + [1e-3] * 6)
-    for _ in range(_ITERATIONS):
-        normal, right = np.zeros((8, 8)), np.zeros(8)
-        _sum_up(x, y, observed, parameters, scale, ridge, normal, right)
-        parameters = np.asarray(np.linalg.solve(normal, right), np.float64)
-        scale = max(inlier, scale / 2)
+    samples = np.ascontiguousarray(np.vstack([x, y, observed.T]), np.float64)
+    _refit(samples, _INLIER_PX / pixel, _RIDGE, parameters)
     return parameters
 
 
 @kernel
+def _refit(
+    samples: npt.NDArray[np.float64], inlier: float, ridge: npt.NDArray[np.float64], parameters: npt.NDArray[np.float64]
+) -> None:
+    """Fits again and again, with ever less patience for what the parameters do not explain."""
+    normal, right = np.empty((8, 8)), np.empty(8)
+    scale = 16 * inlier
+    for _ in range(_ITERATIONS):
+        _sum_up(samples, parameters, scale, normal, right)
+        # The first of the sums is that of the weights.
+        weights = normal[0, 0]
+        for term in range(8):
+            normal[term, term] += ridge[term] * weights
+        _solve(normal, right, parameters)
+        scale = max(inlier, scale / 2)
+
+
+@kernel
+def _solve(normal: npt.NDArray[np.float64], right: npt.NDArray[np.float64], solution: npt.NDArray[np.float64]) -> None:
+    """Cholesky's way; takes ``normal``, symmetrical and positive, apart."""
+    size = right.size
+    for row in range(size):
+        for column in range(row + 1):
+            rest = normal[row, column]
+            for term in range(column):
+                rest -= normal[row, term] * normal[column, term]
+            normal[row, column] = np.sqrt(rest) if row == column else rest / normal[column, column]
+    for row in range(size):
+        rest = right[row]
+        for term in range(row):
+            rest -= normal[row, term] * solution[term]
+        solution[row] = rest / normal[row, row]
+    for row in range(size - 1, -1, -1):
+        rest = solution[row]
+        for term in range(row + 1, size):
+            rest -= normal[term, row] * solution[term]
+        solution[row] = rest / normal[row, row]
+
+
+@kernel
 def _sum_up(
-    x: npt.NDArray[np.float32],
-    y: npt.NDArray[np.float32],
-    observed: npt.NDArray[np.float32],
+    samples: npt.NDArray[np.float64],
     parameters: npt.NDArray[np.float64],
     scale: float,
-    ridge: npt.NDArray[np.float64],
     normal: npt.NDArray[np.float64],
     right: npt.NDArray[np.float64],
 ) -> None:
-    """Adds up the normal equations, each sample weighted by how well the parameters explain it."""
-    rows = np.zeros((2, 8))
-    weights = 0.0
-    for sample in range(x.size):
-        across, down = np.float64(x[sample]), np.float64(y[sample])
-        rows[0, 0] = rows[1, 1] = 1.0
-        rows[0, 2] = rows[1, 4] = across
-        rows[0, 3] = rows[1, 5] = down
-        rows[0, 6], rows[0, 7] = across * across, across * down
-        rows[1, 6], rows[1, 7] = across * down, down * down
-        miss = 0.0
-        for axis in range(2):
-            explained = 0.0
-            for term in range(8):
-                explained += rows[axis, term] * parameters[term]
-            miss += (observed[sample, axis] - explained) ** 2
-        weight = 1 / (1 + miss / scale**2)
-        weights += weight
-        for axis in range(2):
-            for term in range(8):
-                weighted = weight * rows[axis, term]
-                right[term] += weighted * observed[sample, axis]
-                for other in range(8):
-                    normal[term, other] += weighted * rows[axis, other]
-    for term in range(8):
-        normal[term, term] += ridge[term] * weights
+    """Adds up the normal equations, each sample weighted by how well the parameters explain it.
+
+    They are made of few moments: of the weights with the coordinates' powers, and with the displacements.
+    """
+    p0, p1, p2, p3, p4, p5, p6, p7 = parameters
+    across, down, to_right, to_bottom = samples
+    one = x1 = y1 = xx = xy = yy = xxx = xxy = xyy = yyy = xxxx = xxxy = xxyy = xyyy = yyyy = 0.0
+    u = ux = uy = v = vx = vy = bent_x = bent_y = 0.0
+    for sample in range(across.size):
+        x, y, right_px, down_px = across[sample], down[sample], to_right[sample], to_bottom[sample]
+        bend = p6 * x + p7 * y
+        miss_x = right_px - (p0 + p2 * x + p3 * y + x * bend)
+        miss_y = down_px - (p1 + p4 * x + p5 * y + y * bend)
+        weight = 1 / (1 + (miss_x * miss_x + miss_y * miss_y) / (scale * scale))
+        wx, wy, wu, wv = weight * x, weight * y, weight * right_px, weight * down_px
+        wxx, wxy, wyy = wx * x, wx * y, wy * y
+        one, x1, y1 = one + weight, x1 + wx, y1 + wy
+        xx, xy, yy = xx + wxx, xy + wxy, yy + wyy
+        xxx, xxy, xyy, yyy = xxx + wxx * x, xxy + wxx * y, xyy + wxy * y, yyy + wyy * y
+        xxxx, xxxy, xxyy = xxxx + wxx * x * x, xxxy + wxx * x * y, xxyy + wxx * y * y
+        xyyy, yyyy = xyyy + wxy * y * y, yyyy + wyy * y * y
+        u, ux, uy = u + wu, ux + wu * x, uy + wu * y
+        v, vx, vy = v + wv, vx + wv * x, vy + wv * y
+        away = x * right_px + y * down_px
+        bent_x, bent_y = bent_x + wx * away, bent_y + wy * away
+    rows = (
+        (one, 0.0, x1, y1, 0.0, 0.0, xx, xy),
+        (0.0, one, 0.0, 0.0, x1, y1, xy, yy),
+        (x1, 0.0, xx, xy, 0.0, 0.0, xxx, xxy),
+        (y1, 0.0, xy, yy, 0.0, 0.0, xxy, xyy),
+        (0.0, x1, 0.0, 0.0, xx, xy, xxy, xyy),
+        (0.0, y1, 0.0, 0.0, xy, yy, xyy, yyy),
+        (xx, xy, xxx, xxy, xxy, xyy, xxxx + xxyy, xxxy + xyyy),
+        (xy, yy, xxy, xyy, xyy, yyy, xxxy + xyyy, xxyy + yyyy),
+    )
+    for row in range(8):
+        for column in range(8):
+            normal[row, column] = rows[row][column]
+    for row, total in enumerate((u, v, ux, uy, vx, vy, bent_x, bent_y)):
+        right[row] = total
 
 
 def _field(parameters: npt.NDArray[np.float64], x: npt.NDArray[np.float32], y: npt.NDArray[np.float32]) -> Flow:

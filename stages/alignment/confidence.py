@@ -14,7 +14,7 @@ import numpy.typing as npt
 from stages.alignment.camera import Flow, Picture
 from stages.alignment.crew import Crew
 from stages.alignment.intensity import lookup
-from stages.alignment.motion import BELIEVED_PX, REFUTED_PX, FloatArray, Motion, doubt, fall
+from stages.alignment.motion import BELIEVED_PX, DOUBT, REFUTED_PX, FloatArray, Motion, fall
 from stages.compiling import kernel
 
 Confidence = npt.NDArray[np.float32]
@@ -30,15 +30,16 @@ _SMEAR_SHARE = 0.25
 """Of the motion from frame to frame: to each side, with the longer exposure's shutter open for half the time."""
 _LARGEST_REACH_PX = 3
 _LEVELS = 16
-_STRUCTURE = 4.0
+_STRUCTURE = 4
 """Local contrast, in 8-bit code values, from which an agreement means something."""
 _RELATED_SHARE = (0.55, 0.7)
 """Trusted share of the structure: below the first, the pair shows two scenes; above the second, one. Measured: 0.95 and
 more of one scene, up to 0.55 by chance, since flow finds something alike for every patch."""
 _SUPPORT_WINDOW_PX = 21
-_SUPPORT_SHARE = (0.2, 0.45)
+_SUPPORT_SHARE = (np.float32(0.2), np.float32(0.45))
 """Trusted share of the window: below the first, a pixel is trusted no more; at a straight edge it is half."""
 _SOFTENING_PX = 5
+_HALF = np.float32(0.5)
 
 
 def confidence_map(reference: Picture, neighbour: Picture, motion: Motion, crew: Crew) -> Confidence:
@@ -50,12 +51,12 @@ def confidence_map(reference: Picture, neighbour: Picture, motion: Motion, crew:
         motion: from the reference to the neighbour.
         crew: does it.
     """
-    explained, residual = crew.both(
+    explained, outside = crew.both(
         lambda: _explained(reference, neighbour),
         lambda: _residual(reference, neighbour, _reach_px(motion.flow)),
     )
-    _subtract(residual, explained)
-    residual = np.asarray(cv2.boxFilter(residual, cv2.CV_32F, (3, 3)), np.float32)
+    _subtract(outside, explained)
+    residual = np.asarray(cv2.boxFilter(explained, cv2.CV_32F, (3, 3)), np.float32)
     trust = np.empty(reference.shape, np.float32)
     _judge(residual, motion.round_trip_px, trust)
     related = _related(trust, reference, neighbour)
@@ -65,15 +66,15 @@ def confidence_map(reference: Picture, neighbour: Picture, motion: Motion, crew:
 
 def _explained(reference: Picture, neighbour: Picture) -> FloatArray:
     """(h, w) difference that noise and mapping explain."""
-    return np.float32(_NOISE_DEVIATIONS) * _noise(reference, neighbour) + doubt(reference)
+    return lookup(reference, np.float32(_NOISE_DEVIATIONS) * _noise(reference, neighbour) + DOUBT)
 
 
 @kernel
-def _subtract(residual: FloatArray, explained: FloatArray) -> None:
-    """Leaves what is not explained."""
-    for y in range(residual.shape[0]):
-        for x in range(residual.shape[1]):
-            residual[y, x] = max(residual[y, x] - explained[y, x], np.float32(0))
+def _subtract(outside: Picture, explained: FloatArray) -> None:
+    """Leaves in place of what is explained the part of a residual that is not."""
+    for y in range(outside.shape[0]):
+        for x in range(outside.shape[1]):
+            explained[y, x] = max(np.float32(outside[y, x]) - explained[y, x], np.float32(0))
 
 
 @kernel
@@ -88,11 +89,14 @@ def _judge(residual: FloatArray, round_trip_px: FloatArray, trust: FloatArray) -
 def _limit(flow: Flow, related: np.float32, trust: FloatArray) -> None:
     """Scales trust, and takes it away where the flow leads out of the neighbour."""
     height, width = trust.shape
+    right, bottom = np.float32(width) - _HALF, np.float32(height) - _HALF
     for y in range(height):
+        steps, shares = flow[y].reshape(-1), trust[y]
         for x in range(width):
-            across, down = np.float32(x) + flow[y, x, 0], np.float32(y) + flow[y, x, 1]
-            inside = -0.5 < across < width - 0.5 and -0.5 < down < height - 0.5
-            trust[y, x] = trust[y, x] * related if inside else np.float32(0)
+            across, down = np.float32(x) + steps[2 * x], np.float32(y) + steps[2 * x + 1]
+            # All asked at once: a processor does many such pixels at a time.
+            inside = (across > -_HALF) & (across < right) & (down > -_HALF) & (down < bottom)
+            shares[x] *= related if inside else np.float32(0)
 
 
 def _reach_px(flow: Flow) -> int:
@@ -102,18 +106,18 @@ def _reach_px(flow: Flow) -> int:
     return round(min(max(_SMEAR_SHARE * typical_px, 1), _LARGEST_REACH_PX))
 
 
-def _residual(reference: Picture, neighbour: Picture, reach_px: int) -> FloatArray:
+def _residual(reference: Picture, neighbour: Picture, reach_px: int) -> Picture:
     """How far each picture's pixel lies outside what the other shows around it, the larger of both."""
     box = np.ones((2 * reach_px + 1, 2 * reach_px + 1), np.uint8)
     outside = np.zeros_like(reference)
     for point, around in ((reference, neighbour), (neighbour, reference)):
         outside = np.maximum(outside, cv2.subtract(point, cv2.dilate(around, box)))
         outside = np.maximum(outside, cv2.subtract(cv2.erode(around, box), point))
-    return outside.astype(np.float32)
+    return outside
 
 
 def _noise(reference: Picture, neighbour: Picture) -> FloatArray:
-    """(h, w) deviation of the difference of the two by noise, from its fine grain at each level of brightness."""
+    """Deviation of the difference of the two by noise, for each code value; from its fine grain at each level."""
     variance = np.zeros(256)
     for picture in (reference, neighbour):
         grain = cv2.absdiff(picture, cv2.blur(picture, (3, 3)))
@@ -124,8 +128,7 @@ def _noise(reference: Picture, neighbour: Picture) -> FloatArray:
         known = ranks[:, -1] >= 32
         if known.any():
             variance += (1.48 * np.interp(np.arange(256), centres[known], median[known])) ** 2
-    deviation = np.minimum(np.sqrt(variance), _LARGEST_NOISE).astype(np.float32)
-    return lookup(reference, deviation)
+    return np.minimum(np.sqrt(variance), _LARGEST_NOISE).astype(np.float32)
 
 
 def _related(trust: FloatArray, reference: Picture, neighbour: Picture) -> float:
@@ -133,22 +136,37 @@ def _related(trust: FloatArray, reference: Picture, neighbour: Picture) -> float
     box = np.ones((3, 3), np.uint8)
     # Every second pixel each way says as much.
     contrast = np.maximum(*(cv2.morphologyEx(p[::2, ::2], cv2.MORPH_GRADIENT, box) for p in (reference, neighbour)))
-    structured = contrast > _STRUCTURE
-    if not structured.any():
+    trusted, structured = _count_trusted(contrast, trust)
+    if structured == 0:
         return 1.0
     low, high = _RELATED_SHARE
-    return float(np.clip((trust[::2, ::2][structured].mean() - low) / (high - low), 0, 1))
+    return float(np.clip((trusted / structured - low) / (high - low), 0, 1))
 
 
-def _supported(trust: FloatArray) -> FloatArray:
-    """(h, w) in [0, 1]: low for specks that agree by chance amid what does not."""
-    around = cv2.blur(trust, (_SUPPORT_WINDOW_PX, _SUPPORT_WINDOW_PX), borderType=cv2.BORDER_REPLICATE)
-    low, high = _SUPPORT_SHARE
-    return np.asarray(np.clip((around - low) / (high - low), 0, 1), np.float32)
+@kernel
+def _count_trusted(contrast: Picture, trust: FloatArray) -> tuple[float, float]:
+    """Trust summed up where every second pixel has structure, and how many have."""
+    trusted = structured = np.float32(0)
+    for y in range(contrast.shape[0]):
+        for x in range(contrast.shape[1]):
+            share = np.float32(contrast[y, x] > _STRUCTURE)
+            trusted += share * trust[2 * y, 2 * x]
+            structured += share
+    return float(trusted), float(structured)
+
+
+@kernel
+def _support(around: FloatArray, trust: FloatArray) -> None:
+    """Takes trust from specks that agree by chance amid what does not."""
+    for y in range(trust.shape[0]):
+        for x in range(trust.shape[1]):
+            trust[y, x] *= np.float32(1) - fall(around[y, x], *_SUPPORT_SHARE)
 
 
 def _soften(trust: FloatArray) -> Confidence:
     """Distrust grown by a little and faded out, so that the seam falls on trusted ground."""
     size = (_SOFTENING_PX, _SOFTENING_PX)
     surely = np.asarray(cv2.erode(trust, np.ones(size, np.uint8)), np.float32)
-    return np.asarray(cv2.blur(surely * _supported(surely), size), np.float32)
+    window = (_SUPPORT_WINDOW_PX, _SUPPORT_WINDOW_PX)
+    _support(np.asarray(cv2.blur(surely, window, borderType=cv2.BORDER_REPLICATE), np.float32), surely)
+    return np.asarray(cv2.blur(surely, size), np.float32)

@@ -16,6 +16,7 @@ from stages.alignment.camera import Flow
 from stages.alignment.crew import Crew
 from stages.alignment.curve import through_curve
 from stages.alignment.levels import Levels
+from stages.compiling import kernel
 from stages.frame import PixelArray, Planes
 
 _SPOTS_ACROSS = 160
@@ -38,7 +39,7 @@ _KNEE = 0.75
 class Spots:
     """Places spread over the reference, where pictures are compared."""
 
-    full: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
+    full: tuple[slice, slice]
     """Rows and columns at full size, for indexing a plane."""
     small: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
     """The same at the working size."""
@@ -49,18 +50,39 @@ class Spots:
     def over(cls, planes: Planes, working: npt.NDArray[np.float32]) -> Spots:
         """Spots for pictures like ``planes`` and maps like ``working``."""
         step = max(1, round(planes.width / _SPOTS_ACROSS))
+        every = slice(step // 2, None, step)
         rows, columns = np.ix_(np.arange(step // 2, planes.height, step), np.arange(step // 2, planes.width, step))
         height, width = working.shape[:2]
         small = rows * height // planes.height, columns * width // planes.width
-        return cls((rows, columns), small, planes.width / width)
+        return cls((every, every), small, planes.width / width)
 
     def followed(self, plane: PixelArray, flow: Flow) -> PixelArray:
         """The pixels of another picture to which a flow at the working size leads."""
-        displacement = np.rint(flow[self.small] * np.float32(self.scale)).astype(np.intp)
-        rows = np.clip(self.full[0] + displacement[..., 1], 0, plane.shape[0] - 1)
-        columns = np.clip(self.full[1] + displacement[..., 0], 0, plane.shape[1] - 1)
-        pixels: PixelArray = plane[rows, columns]
-        return pixels
+        rows, columns = (places.ravel() for places in self.small)
+        found = np.empty((rows.size, columns.size), plane.dtype)
+        step = self.full[0].step
+        _follow(plane, flow, rows, columns, np.float32(self.scale), step, found)
+        return found
+
+
+@kernel
+def _follow(
+    plane: PixelArray,
+    flow: Flow,
+    rows: npt.NDArray[np.intp],
+    columns: npt.NDArray[np.intp],
+    scale: np.float32,
+    step: int,
+    found: PixelArray,
+) -> None:
+    """Fills in the pixels to which a flow leads from every so many pixels."""
+    height, width = plane.shape
+    for y in range(rows.size):
+        for x in range(columns.size):
+            across, down = flow[rows[y], columns[x], 0], flow[rows[y], columns[x], 1]
+            column = step // 2 + x * step + int(np.rint(scale * across))
+            row = step // 2 + y * step + int(np.rint(scale * down))
+            found[y, x] = plane[min(max(row, 0), height - 1), min(max(column, 0), width - 1)]
 
 
 def difference_stops(wanted: PixelArray, given: PixelArray, trust: npt.NDArray[np.float32], levels: Levels) -> float:
@@ -73,11 +95,33 @@ def difference_stops(wanted: PixelArray, given: PixelArray, trust: npt.NDArray[n
         levels: of the code values.
     """
     low, high = (levels.black + share * levels.span for share in _MID_TONES)
-    known = (trust > _TRUST) & (np.minimum(wanted, given) > low) & (np.maximum(wanted, given) < high)
-    if np.count_nonzero(known) < _FEWEST_SPOTS:
+    ratios = np.empty(wanted.size, np.float32)
+    one: Any = np.ascontiguousarray(wanted)
+    other: Any = np.ascontiguousarray(given)
+    count = _ratios(one, other, np.ascontiguousarray(trust), low, high, levels.black, ratios)
+    if count < _FEWEST_SPOTS:
         return 0.0
-    ratio = (wanted[known].astype(np.float64) - levels.black) / (given[known].astype(np.float64) - levels.black)
-    return float(np.log2(np.median(ratio))) / _ENCODING
+    return float(np.log2(np.median(ratios[:count]))) / _ENCODING
+
+
+@kernel
+def _ratios(
+    wanted: PixelArray,
+    given: PixelArray,
+    trust: npt.NDArray[np.float32],
+    low: float,
+    high: float,
+    black: int,
+    ratios: npt.NDArray[np.float32],
+) -> int:
+    """How many spots are trusted mid-tones in both, and the ratios there."""
+    count = np.uintp(0)
+    for y in range(wanted.shape[0]):
+        for x in range(wanted.shape[1]):
+            one, other = np.float32(wanted[y, x]), np.float32(given[y, x])
+            ratios[count] = (one - black) / max(other - black, np.float32(1))
+            count += np.uintp((trust[y, x] > _TRUST) & (min(one, other) > low) & (max(one, other) < high))
+    return int(count)
 
 
 def tremor_stops(stops: float, frames_seen: int) -> float:

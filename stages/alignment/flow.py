@@ -11,6 +11,7 @@ from stages.alignment.crew import Crew
 from stages.alignment.matching import Matcher
 from stages.alignment.memory import Memory
 from stages.alignment.rehearsal import rehearsal_pairs
+from stages.alignment.resampling import shrink
 from stages.frame import AlignedPair, ExposurePair, StreamInfo
 from stages.stage import FORBID_UNKNOWN_KEYS, Dropped, Stage
 
@@ -60,6 +61,8 @@ class FlowAlignment(Stage[ExposurePair, AlignedPair]):
         """Makes everything ready, and passes the description on: size, depth and time are the reference's."""
         rehearsal = FlowAlignment(self._config)
         for pair in rehearsal_pairs(info.bit_depth):
+            # They are too small to be shrunk on the way.
+            shrink(pair.reference.planes.luma, pair.reference.planes.width // 3)
             for _ in rehearsal.process(pair):
                 pass
         rehearsal.close()

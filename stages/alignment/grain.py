@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stages.alignment.blend import enlarged_weights
+from stages.alignment.camera import Flow
 from stages.alignment.crew import Crew
+from stages.alignment.enlarging import Weight, enlarge_row, row_at, widened_weights
 from stages.alignment.intensity import lookup
 from stages.compiling import kernel
 from stages.frame import PixelArray, Planes
@@ -27,6 +28,8 @@ _TOLERATED_DEVIATIONS = 2.5
 _ROUNDING = 0.5
 _HALF = np.float32(0.5)
 _UNIT = np.float32(1 / 255)
+_STILL_PX = (np.float32(0.1), np.float32(0.4))
+"""A warp by up to the first leaves the picture sharp, from the second it takes what any warp takes."""
 _STILL_WEIGHT = 0.75
 """Of what is remembered, where it is as sharp as the frame."""
 _MOVED_WEIGHT = 0.5
@@ -65,6 +68,24 @@ class Grain:
         return cls(np.interp(np.arange(size), (known + 0.5) * size / _LEVELS, deviation), mean)
 
 
+def stillness(flow: Flow, width: int) -> npt.NDArray[np.float32]:
+    """(h, w) in [0, 1]: 1 where a warp along the flow, at a full width, takes nothing of the sharpness."""
+    still = np.empty(flow.shape[:2], np.float32)
+    _measure_stillness(np.ascontiguousarray(flow), np.float32(width / flow.shape[1]), still)
+    return still
+
+
+@kernel
+def _measure_stillness(flow: Flow, scale: np.float32, still: npt.NDArray[np.float32]) -> None:
+    sharp_px, blurred_px = _STILL_PX
+    for y in range(still.shape[0]):
+        steps, shares = flow[y].reshape(-1), still[y]
+        for x in range(shares.size):
+            across, down = steps[2 * x], steps[2 * x + 1]
+            share = (blurred_px - scale * np.sqrt(across * across + down * down)) / (blurred_px - sharp_px)
+            shares[x] = min(max(share, np.float32(0)), np.float32(1))
+
+
 def memory_share(grain: Grain, stillness: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """(h, w) weight of what is remembered: less where a warp blurred it, unless noise is worse than that.
 
@@ -87,7 +108,7 @@ def steady(frame: Planes, remembered: Planes, share: npt.NDArray[np.float32], lu
         crew: does it.
     """
     luma, chroma = np.empty_like(frame.luma), np.empty_like(frame.chroma)
-    full, half = enlarged_weights(share, frame, crew)
+    full, half = widened_weights(share, frame, crew)
     _draw(frame.luma, remembered.luma, full, luma_grain, luma, crew)
     for plane, before, target in zip(frame.chroma, remembered.chroma, chroma, strict=True):
         _draw(plane, before, half, Grain.of(plane, frame.bit_depth), target, crew)
@@ -97,7 +118,7 @@ def steady(frame: Planes, remembered: Planes, share: npt.NDArray[np.float32], lu
 def _draw(
     plane: PixelArray,
     remembered: PixelArray,
-    share: npt.NDArray[np.uint8],
+    share: Weight,
     grain: Grain,
     target: PixelArray,
     crew: Crew,
@@ -114,26 +135,31 @@ def _draw(
 def _draw_rows(
     plane: PixelArray,
     remembered: PixelArray,
-    share: npt.NDArray[np.uint8],
+    share: Weight,
     allowed: PixelArray,
     target: PixelArray,
     start: int,
     end: int,
 ) -> None:
-    """``allowed`` holds the rows from ``start`` on alone."""
+    """``allowed`` holds the rows from ``start`` on alone, ``share`` has any height."""
+    height, width = plane.shape
+    drawn = np.empty(width, np.uint8)
     for y in range(start, end):
-        for x in range(plane.shape[1]):
+        enlarge_row(share, row_at(y, height, share.shape[0]), drawn)
+        for x in range(width):
             own, most = np.float32(plane[y, x]), np.float32(allowed[y - start, x])
             change = min(max(np.float32(remembered[y, x]) - own, -most), most)
-            target[y, x] = np.int32(own + np.float32(share[y, x]) * _UNIT * change + _HALF)
+            target[y, x] = np.int32(own + np.float32(drawn[x]) * _UNIT * change + _HALF)
 
 
 @kernel
 def _count_bends(rows: PixelArray, size: int, counts: npt.NDArray[np.int64]) -> None:
     """Counts pixels by level of brightness and second difference along the row."""
-    levels, widest = counts.shape
+    widest, shift = counts.shape[1], 0
+    while size >> shift > counts.shape[0]:
+        shift += 1
     for y in range(rows.shape[0]):
         for x in range(1, rows.shape[1] - 1):
             middle = np.int64(rows[y, x])
             bend = abs(np.int64(rows[y, x - 1]) - 2 * middle + np.int64(rows[y, x + 1]))
-            counts[middle * levels // size, min(bend, widest - 1)] += 1
+            counts[middle >> shift, min(bend, widest - 1)] += 1

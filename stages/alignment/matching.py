@@ -11,7 +11,7 @@ from stages.alignment.confidence import confidence_map
 from stages.alignment.crew import Crew
 from stages.alignment.intensity import IntensityMapping, estimate_mapping, lookup
 from stages.alignment.motion import Motion, MotionEstimator
-from stages.alignment.resampling import fit, sample
+from stages.alignment.resampling import sample, shrink
 from stages.frame import ExposurePair, PixelArray
 
 _GRAIN_BLUR_PX = 0.8
@@ -63,11 +63,11 @@ class Matcher:
     def _reduced(self, pair: ExposurePair) -> tuple[PixelArray, PixelArray]:
         """Luma of reference and neighbour at the working size; the neighbour as a rule was the last reference."""
         here, there = pair.reference.planes.luma, pair.neighbour.planes.luma
-        reference = fit(here, self._long_side_px)
+        reference = shrink(here, self._long_side_px)
         if self._last is not None and self._last[0] is there:
             neighbour = self._last[1]
         else:
-            neighbour = fit(there, self._long_side_px)
+            neighbour = shrink(there, self._long_side_px)
         self._last = here, reference
         return reference, neighbour
 

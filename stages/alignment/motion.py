@@ -20,6 +20,8 @@ from stages.alignment.intensity import lookup
 from stages.alignment.resampling import fetch, places, resize, sample
 from stages.compiling import kernel
 
+FloatArray = npt.NDArray[np.float32]
+
 _SMALLEST_PX = 16
 """Short side below which OpenCV's flow fails or crashes even at half the picture; so narrow a strip counts as still."""
 _FINE_PX = 64
@@ -32,15 +34,11 @@ _EVIDENCE_WINDOW_PX = 11
 _NO_EVIDENCE = np.float32(0.85)
 """Residual after dense flow over residual after camera motion: above this, the difference is noise."""
 _FULL_EVIDENCE = np.float32(0.6)
-_DOUBT = (1.0, 5.0)
-"""What a residual, in 8-bit code values, does not tell from none in mid-tones and at saturation, where the colours of
-a pixel saturate one by one and brightness no longer follows one curve."""
-_SATURATING = (200.0, 235.0)
-"""Code values over which doubt grows from the first to the second."""
+DOUBT: FloatArray = np.interp(np.arange(256), (200, 235), (1, 5)).astype(np.float32)
+"""What a residual, in 8-bit code values, does not tell from none at each code value: more at saturation, where the
+colours of a pixel saturate one by one and brightness no longer follows one curve."""
 BELIEVED_PX, REFUTED_PX = np.float32(0.7), np.float32(2.0)
 """A flow that its reverse undoes up to the first is believed fully, from the second not at all."""
-
-FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,7 +153,7 @@ def _settled(
     window_px = 2 * round((_EVIDENCE_WINDOW_PX / pixel - 1) / 2) + 1
     camera_residual = _residual(reference, by_camera, window_px)
     flow_residual = _residual(reference, fetch(neighbour, there), window_px)
-    unknown = np.float32(pixel) * doubt(reference)
+    unknown = lookup(reference, np.float32(pixel) * DOUBT)
     flow = np.empty_like(forward)
     _depart(camera, forward, camera_residual, flow_residual, unknown, flow, round_trip_px)
     return Motion(flow, round_trip_px)
@@ -164,9 +162,11 @@ def _settled(
 @kernel
 def _add_up(there: Flow, back: Flow, pixel: np.float32, length: FloatArray) -> None:
     for y in range(length.shape[0]):
-        for x in range(length.shape[1]):
-            across, down = there[y, x, 0] + back[y, x, 0], there[y, x, 1] + back[y, x, 1]
-            length[y, x] = pixel * np.sqrt(across * across + down * down)
+        # Of rows with one index a processor does many pixels at a time.
+        to, fro, total = there[y].reshape(-1), back[y].reshape(-1), length[y]
+        for x in range(total.size):
+            across, down = to[2 * x] + fro[2 * x], to[2 * x + 1] + fro[2 * x + 1]
+            total[x] = pixel * np.sqrt(across * across + down * down)
 
 
 @kernel
@@ -181,13 +181,15 @@ def _depart(
 ) -> None:
     """Writes the flow that the evidence allows, and the round trip where it is not the camera's."""
     for y in range(flow.shape[0]):
-        for x in range(flow.shape[1]):
-            ratio = (flow_residual[y, x] + unknown[y, x]) / (camera_residual[y, x] + unknown[y, x])
-            evidence = fall(ratio, _FULL_EVIDENCE, _NO_EVIDENCE)
-            evidence *= fall(round_trip_px[y, x], BELIEVED_PX, REFUTED_PX)
-            round_trip_px[y, x] *= evidence
+        by_camera, dense, settled = camera[y].reshape(-1), forward[y].reshape(-1), flow[y].reshape(-1)
+        with_camera, with_flow, hidden, undone = camera_residual[y], flow_residual[y], unknown[y], round_trip_px[y]
+        for x in range(hidden.size):
+            ratio = (with_flow[x] + hidden[x]) / (with_camera[x] + hidden[x])
+            evidence = fall(ratio, _FULL_EVIDENCE, _NO_EVIDENCE) * fall(undone[x], BELIEVED_PX, REFUTED_PX)
+            undone[x] *= evidence
             for axis in range(2):
-                flow[y, x, axis] = camera[y, x, axis] + evidence * (forward[y, x, axis] - camera[y, x, axis])
+                at = 2 * x + axis
+                settled[at] = by_camera[at] + evidence * (dense[at] - by_camera[at])
 
 
 def _dense(method: cv2.DISOpticalFlow, source: Picture, target: Picture, shift: tuple[float, float]) -> Flow:
@@ -201,11 +203,6 @@ def _residual(reference: Picture, warped: Picture, window_px: int) -> FloatArray
     """(h, w) mean difference around each pixel, in 8-bit code values."""
     window = (window_px, window_px)
     return np.asarray(cv2.boxFilter(cv2.absdiff(reference, warped), cv2.CV_32F, window), np.float32)
-
-
-def doubt(picture: Picture) -> FloatArray:
-    """(h, w) difference, in 8-bit code values, that an intensity mapping leaves between pictures of one scene."""
-    return lookup(picture, np.interp(np.arange(256), _SATURATING, _DOUBT).astype(np.float32))
 
 
 @kernel

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from stages.alignment.blend import Weight
+from stages.alignment.enlarging import RowPlace, Weight, enlarge_row, row_at
 from stages.compiling import kernel
 from stages.frame import PixelArray
 
@@ -34,6 +34,8 @@ def shift_rows(
     across: FloatArray,
     down: FloatArray,
     scale: float,
+    row_step: int,
+    full_height: int,
     targets: tuple[PixelArray, ...],
     kept: Weight,
     top: int,
@@ -45,23 +47,37 @@ def shift_rows(
 
     Args:
         sources: planes (h, w), contiguous.
-        across: (h, w) displacement in x; with the scale in pixels, and shorter than 32768.
-        down: (h, w) displacement in y.
+        across: (any height, w) displacement in x; with the scale in pixels, and shorter than 32768.
+        down: the same in y.
         scale: factor on the displacements.
+        row_step: rows at full size from one row of the targets to the next.
+        full_height: of the picture, over which the displacements' rows are spread.
         targets: a plane (h, w) for each source, written to.
-        kept: (h, w) of what the targets keep of themselves; empty for nothing.
+        kept: (any height, w) of what the targets keep of themselves; empty for nothing.
         top: largest code value.
         cubic: keeps the sharpness that linear interpolation takes; next to the border all is linear.
         start: row.
         end: row after the last.
     """
-    width = across.shape[1]
-    whole, begins = np.zeros(width + _BLOCK_PX, np.int32), np.empty(width, np.int32)
+    height, width = targets[0].shape
+    whole, begins = np.zeros(width + _BLOCK_PX, np.int32), np.zeros(width + 1, np.int32)
+    changes = np.empty(width + 1, np.int32)
     x_part, y_part = np.zeros(width + _BLOCK_PX, np.float32), np.zeros(width + _BLOCK_PX, np.float32)
     values = np.empty(width + _BLOCK_PX, np.float32)
+    share = np.empty(width, np.uint8)
     for y in range(start, end):
-        _split(across[y], down[y], np.float32(scale), whole, x_part, y_part)
-        blocks = begins[: _find_blocks(whole, width, begins)]
+        _split(
+            across,
+            down,
+            row_at(row_step * y, row_step * height, across.shape[0]),
+            np.float32(scale),
+            whole,
+            x_part,
+            y_part,
+        )
+        blocks = begins[: _find_blocks(whole, width, changes, begins) + 1]
+        if kept.size:
+            enlarge_row(kept, row_at(y, height, kept.shape[0]), share)
         for number in range(len(sources)):
             # Kept where nothing reads it, or the compiler would leave it out.
             values[-1] = _look_ahead(sources[number], y, whole[:width])
@@ -70,44 +86,52 @@ def shift_rows(
             else:
                 _shift_linear(sources[number], y, whole, blocks, x_part, y_part, values)
             if kept.size:
-                _mix(values, kept[y], targets[number][y], np.float32(top))
+                _mix(values, share, targets[number][y], np.float32(top))
             else:
                 _store(values, targets[number][y], np.float32(top))
 
 
 @kernel
 def _split(
-    across: FloatArray, down: FloatArray, scale: np.float32, whole: Counts, x_part: FloatArray, y_part: FloatArray
+    across: FloatArray,
+    down: FloatArray,
+    row: RowPlace,
+    scale: np.float32,
+    whole: Counts,
+    x_part: FloatArray,
+    y_part: FloatArray,
 ) -> None:
-    """Whole pixels, those of both directions in one number, and fractions."""
-    for x in range(across.size):
-        to_right, to_bottom = scale * across[x], scale * down[x]
-        column, row = np.floor(to_right), np.floor(to_bottom)
+    """Whole pixels, those of both directions in one number, and fractions, at a row between the rows."""
+    upper, lower, part = row
+    right_above, right_below, down_above, down_below = across[upper], across[lower], down[upper], down[lower]
+    for x in range(across.shape[1]):
+        to_right = scale * (right_above[x] + part * (right_below[x] - right_above[x]))
+        to_bottom = scale * (down_above[x] + part * (down_below[x] - down_above[x]))
+        column, line = np.floor(to_right), np.floor(to_bottom)
         x_part[x] = to_right - column
-        y_part[x] = to_bottom - row
-        whole[x] = (np.int32(row) << np.int32(16)) + np.int32(column) + np.int32(_BIAS)
+        y_part[x] = to_bottom - line
+        whole[x] = (np.int32(line) << np.int32(16)) + np.int32(column) + np.int32(_BIAS)
 
 
 @kernel
-def _find_blocks(whole: Counts, width: int, begins: Counts) -> int:
-    """How many blocks there are, and where they begin; near the border each pixel is one."""
-    count = x = 0
+def _find_blocks(whole: Counts, width: int, changes: Counts, begins: Counts) -> int:
+    """How many blocks there are, and where they begin; after the last stands the width."""
+    found = np.uintp(0)
+    for x in range(_NEXT, np.uintp(width)):
+        # Written without asking: a processor would foresee no answer.
+        changes[found] = np.int32(x)
+        found += np.uintp(whole[x] != whole[x - _NEXT])
+    changes[found] = np.int32(width)
+    count, passed, x = np.uintp(0), np.uintp(0), 0
     while x < width:
-        own = whole[x]
         begins[count] = x
-        count += 1
-        left = x + (own & 0xFFFF) - _BIAS - 1
-        if left < 0 or left + _BLOCK_PX + 3 > width:
-            x += 1
-            continue
-        begin, change = np.uintp(x), np.int32(0)
-        for step in range(_BLOCK):
-            change |= whole[begin + step] ^ own
-        stop = x + _BLOCK_PX
-        x = stop if change == 0 else x + 1
-        while x < stop and whole[x] == own:
-            x += 1
-    return count
+        count += _NEXT
+        change = int(changes[passed])
+        is_near = change <= x + _BLOCK_PX
+        passed += np.uintp(is_near)
+        x = change if is_near else x + _BLOCK_PX
+    begins[count] = width
+    return int(count)
 
 
 @kernel
@@ -133,10 +157,11 @@ def _shift_cubic(
 ) -> None:
     height, width = source.shape
     pixels = source.reshape(-1)
-    for x in blocks:
+    for number in range(blocks.size - 1):
+        x = blocks[number]
         row, left = y + (whole[x] >> 16), x + (whole[x] & 0xFFFF) - _BIAS - 1
         if left < 0 or left + _BLOCK_PX + 3 > width:
-            values[x] = _linear_pixel(source, row, left + 1, x_part[x], y_part[x])
+            _shift_at_border(source, row, left + 1, x, blocks[number + 1], x_part, y_part, values)
             continue
         above = np.uintp(min(max(row - 1, 0), height - 1) * width + left)
         upper = np.uintp(min(max(row, 0), height - 1) * width + left)
@@ -180,13 +205,14 @@ def _shift_linear(
 ) -> None:
     height, width = source.shape
     pixels = source.reshape(-1)
-    for x in blocks:
-        row, left = y + (whole[x] >> 16), x + (whole[x] & 0xFFFF) - _BIAS - 1
-        if left < 0 or left + _BLOCK_PX + 3 > width:
-            values[x] = _linear_pixel(source, row, left + 1, x_part[x], y_part[x])
+    for number in range(blocks.size - 1):
+        x = blocks[number]
+        row, left = y + (whole[x] >> 16), x + (whole[x] & 0xFFFF) - _BIAS
+        if left < 0 or left + _BLOCK_PX + 1 > width:
+            _shift_at_border(source, row, left, x, blocks[number + 1], x_part, y_part, values)
             continue
-        upper = np.uintp(min(max(row, 0), height - 1) * width + left + 1)
-        lower = np.uintp(min(max(row + 1, 0), height - 1) * width + left + 1)
+        upper = np.uintp(min(max(row, 0), height - 1) * width + left)
+        lower = np.uintp(min(max(row + 1, 0), height - 1) * width + left)
         begin = np.uintp(x)
         for step in range(_BLOCK):
             part = x_part[begin + step]
@@ -195,6 +221,22 @@ def _shift_linear(
             pixel = np.float32(pixels[lower + step])
             below = pixel + part * (np.float32(pixels[lower + step + _NEXT]) - pixel)
             values[begin + step] = value + y_part[begin + step] * (below - value)
+
+
+@kernel
+def _shift_at_border(
+    source: PixelArray,
+    row: int,
+    column: int,
+    begin: int,
+    stop: int,
+    x_part: FloatArray,
+    y_part: FloatArray,
+    values: FloatArray,
+) -> None:
+    """A block of which the first pixel lies behind the given one, pixel by pixel."""
+    for x in range(begin, stop):
+        values[x] = _linear_pixel(source, row, column + x - begin, x_part[x], y_part[x])
 
 
 @kernel

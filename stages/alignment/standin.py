@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from stages.alignment.blend import Weight
+from stages.alignment.enlarging import Weight, enlarge_row, row_at
 from stages.compiling import kernel
 from stages.frame import PixelArray
 
@@ -42,17 +42,19 @@ def lay_luma(
         saturating: code values of the reference up to which a pixel speaks for itself and from which it is saturated.
         continuation: (4, any height, any width): how much it has to say in saturated parts, in [0, 1], and a picture
             of luma and both colour differences; empty where it says nothing.
-        weight: (h, w) of what is kept of the target.
+        weight: (any height, w) of what is kept of the target.
         target: luma of the neighbour, written to.
         start: row.
         end: row after the last.
     """
-    width, continued = target.shape[1], continuation.size > 0
+    height, width, continued = target.shape[0], target.shape[1], continuation.size > 0
+    kept = np.empty(width, np.uint8)
     column, tone = np.empty(_PIECE_PX + 2 * REACH_PX, np.float32), np.empty(_PIECE_PX, np.float32)
     for y in range(start, end):
+        enlarge_row(weight, row_at(y, height, weight.shape[0]), kept)
         for begin in range(0, width, _PIECE_PX):
             stop = min(begin + _PIECE_PX, width)
-            if _kept(weight[y, begin:stop]):
+            if _kept(kept[begin:stop]):
                 continue
             _soften(reference, y, begin, stop, taps, column, tone)
             for step in range(stop - begin):
@@ -62,7 +64,7 @@ def lay_luma(
                     saturated = _rise(np.float32(reference[y, x]), saturating)
                     if saturated > 0:
                         tone[x - begin] = _continue(tone[x - begin], saturated, continuation, 1, y, x, target)
-            _mix(tone, weight[y, begin:stop], target[y, begin:stop])
+            _mix(tone, kept[begin:stop], target[y, begin:stop])
 
 
 @kernel
@@ -91,18 +93,20 @@ def lay_chroma(
         continuation: the same.
         channel: of ``continuation``.
         top: largest code value.
-        weight: (h, w) of what is kept of the target.
+        weight: (any height, w) of what is kept of the target.
         target: colour difference of the neighbour, written to.
         start: row.
         end: row after the last.
     """
-    width, continued = target.shape[1], continuation.size > 0
+    height, width, continued = target.shape[0], target.shape[1], continuation.size > 0
+    kept = np.empty(width, np.uint8)
     middle, highest = np.float32((top + 1) // 2), np.float32(top)
     column, tone = np.empty(_PIECE_PX + 2 * REACH_PX, np.float32), np.empty(_PIECE_PX, np.float32)
     for y in range(start, end):
+        enlarge_row(weight, row_at(y, height, weight.shape[0]), kept)
         for begin in range(0, width, _PIECE_PX):
             stop = min(begin + _PIECE_PX, width)
-            if _kept(weight[y, begin:stop]):
+            if _kept(kept[begin:stop]):
                 continue
             _soften(reference, y, begin, stop, taps, column, tone)
             for x in range(begin, stop):
@@ -113,7 +117,7 @@ def lay_chroma(
                 if saturated > 0:
                     value = _continue(value, saturated, continuation, channel, y, x, target)
                 tone[x - begin] = value
-            _mix(tone, weight[y, begin:stop], target[y, begin:stop])
+            _mix(tone, kept[begin:stop], target[y, begin:stop])
 
 
 @kernel

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from stages.alignment.blend import enlarged_weights
 from stages.alignment.confidence import Confidence
 from stages.alignment.crew import Crew
+from stages.alignment.enlarging import widened_weights
 from stages.alignment.fill import fill_from_surroundings
 from stages.alignment.levels import Levels
 from stages.alignment.resampling import fit, resize
@@ -30,6 +30,7 @@ _LUMA_GRAIN_PX, _CHROMA_GRAIN_PX = 0.7, 1.0
 _SATURATED_SHARES = (0.92, 0.98)
 """Of the range from black to white: up to the first a pixel speaks for itself, from the second it is saturated."""
 _FILL_SIZE_PX = 320
+_SMOOTH_SIZE_PX = 80
 _REACH_SHARE = 0.05
 """Deviation, as a share of the long side, of the neighbourhood that is asked."""
 _ENOUGH_KNOWN_SHARE = 0.1
@@ -68,7 +69,7 @@ def replace_untrusted(
         continuation = nothing if found is None else found
         luma_taps = chroma_taps = _taps(0)
     values, gains = curve.astype(np.float32), chroma_gains(curve, levels)
-    full, half = enlarged_weights(confidence, neighbour, crew)
+    full, half = widened_weights(confidence, neighbour, crew)
 
     def work_luma(start: int, end: int) -> None:
         own, target = reference.luma, neighbour.luma
@@ -92,8 +93,8 @@ def replace_untrusted(
                 end,
             )
 
-    crew.rows(full.shape, work_luma)
-    crew.rows(half.shape, work_chroma)
+    crew.rows(neighbour.luma.shape, work_luma)
+    crew.rows(neighbour.chroma.shape[1:], work_chroma)
 
 
 def _taps(deviation_px: float) -> npt.NDArray[np.float32]:
@@ -128,7 +129,10 @@ def _continuation(
     size = small_confidence.shape
     saturated = np.clip((_thumbnail(reference.luma, *size) - low) / (high - low), 0, 1)
     known = saturated.astype(np.float32) * small_confidence
-    say = cv2.GaussianBlur(known, (0, 0), _REACH_SHARE * max(size)) / np.float32(_ENOUGH_KNOWN_SHARE)
+    # So smooth a map is as good made of few pixels.
+    few = fit(known, _SMOOTH_SIZE_PX)
+    around = cv2.GaussianBlur(few, (0, 0), _REACH_SHARE * max(few.shape))
+    say = resize(np.asarray(around, np.float32), *size) / np.float32(_ENOUGH_KNOWN_SHARE)
     if say.max() < 1:
         return None
     planes = [_thumbnail(plane, *size) for plane in (neighbour.luma, *neighbour.chroma)]

@@ -8,17 +8,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stages.alignment.blend import Weight, enlarged_weights, lay_over
+from stages.alignment.blend import lay_over
 from stages.alignment.camera import Flow
 from stages.alignment.crew import Crew
-from stages.alignment.resampling import enlarge
+from stages.alignment.enlarging import Weight, widen, widened_weights
 from stages.alignment.shifting import shift_rows
 from stages.frame import Planes
+
+FloatArray = npt.NDArray[np.float32]
 
 _NOTHING = np.empty((0, 0), np.uint8)
 
 
-def warp_planes(frames: Sequence[Planes], flow: Flow, crew: Crew) -> list[Planes]:
+def warp_planes(frames: Sequence[Planes], flow: Flow, crew: Crew, *, lent: int = 0) -> list[Planes]:
     """Frames of one size and depth, all along the same flow; the same objects when nothing moves.
 
     Args:
@@ -26,10 +28,16 @@ def warp_planes(frames: Sequence[Planes], flow: Flow, crew: Crew) -> list[Planes
         flow: (h, w, 2), for each pixel of the reference where to look in the frames, in pixels of the flow's size,
             which is the frames' or smaller.
         crew: does it.
+        lent: so many of the last are valid until the next are asked for: fresh memory costs more than filling it.
     """
     if not flow.any():
         return list(frames)
-    moved = [Planes(np.empty_like(frame.luma), np.empty_like(frame.chroma), frame.bit_depth) for frame in frames]
+    kept = len(frames) - lent
+    moved = [Planes(np.empty_like(frame.luma), np.empty_like(frame.chroma), frame.bit_depth) for frame in frames[:kept]]
+    for number, frame in enumerate(frames[kept:]):
+        luma = crew.scratch(f"moved luma {number}", frame.luma.shape, frame.luma.dtype)
+        chroma = crew.scratch(f"moved chroma {number}", frame.chroma.shape, frame.chroma.dtype)
+        moved.append(Planes(luma, chroma, frame.bit_depth))
     _shift(frames, flow, moved, (_NOTHING, _NOTHING), crew)
     return moved
 
@@ -45,7 +53,7 @@ def lay_warped_over(picture: Planes, frame: Planes, flow: Flow, weight: npt.NDAr
         crew: does it.
     """
     if flow.any():
-        _shift([frame], flow, [picture], enlarged_weights(weight, picture, crew), crew)
+        _shift([frame], flow, [picture], widened_weights(weight, picture, crew), crew)
     else:
         lay_over(picture, frame, weight, crew)
 
@@ -56,8 +64,9 @@ def _shift(
     """Moves frames into targets, which keep of themselves what the weights of luma and of chroma say."""
     first = frames[0]
     scale, top = first.width / flow.shape[1], first.max_value
-    across, down = (crew.scratch(f"displacement {axis}", first.luma.shape, np.float32) for axis in "xy")
-    crew.both(lambda: enlarge(flow[..., 0].copy(), across), lambda: enlarge(flow[..., 1].copy(), down))
+    (across, half_across), (down, half_down) = crew.both(
+        lambda: _widened(flow, 0, first, crew), lambda: _widened(flow, 1, first, crew)
+    )
     luma: tuple[Any, ...] = tuple(np.ascontiguousarray(frame.luma) for frame in frames)
     chroma: tuple[Any, ...] = tuple(np.ascontiguousarray(plane) for frame in frames for plane in frame.chroma)
     luma_targets = tuple(target.luma for target in targets)
@@ -65,11 +74,19 @@ def _shift(
 
     def shift_luma(start: int, end: int) -> None:
         # Cubic keeps the sharpness that every fractional shift by linear interpolation takes.
-        shift_rows(luma, across, down, scale, luma_targets, kept[0], top, True, start, end)
+        shift_rows(luma, across, down, scale, 1, first.height, luma_targets, kept[0], top, True, start, end)
 
     def shift_chroma(start: int, end: int) -> None:
-        every_second = across[::2, ::2], down[::2, ::2]
-        shift_rows(chroma, *every_second, scale / 2, chroma_targets, kept[1], top, False, start, end)
+        half, height = scale / 2, first.height
+        shift_rows(chroma, half_across, half_down, half, 2, height, chroma_targets, kept[1], top, False, start, end)
 
     crew.rows(first.luma.shape, shift_luma)
     crew.rows(first.chroma.shape[1:], shift_chroma)
+
+
+def _widened(flow: Flow, axis: int, picture: Planes, crew: Crew) -> tuple[FloatArray, FloatArray]:
+    """One axis of a flow, at the columns of luma and of chroma."""
+    wide = widen(flow[..., axis].copy(), f"displacement {axis}", picture.width, crew)
+    half = crew.scratch(f"half displacement {axis}", (wide.shape[0], picture.chroma.shape[2]), np.float32)
+    np.copyto(half, wide[:, ::2])
+    return wide, half

@@ -14,6 +14,7 @@ from stages.alignment.fill import fill_from_surroundings
 from stages.alignment.intensity import estimate_mapping, lookup
 from stages.alignment.levels import Levels
 from stages.alignment.motion import MotionEstimator
+from stages.alignment.resampling import fit, shrink
 from stages.alignment.shifting import shift_rows
 from stages.alignment.substitute import chroma_gains, replace_untrusted
 from stages.alignment.warp import lay_warped_over, warp_planes
@@ -205,13 +206,19 @@ def test_pixels_are_fetched_as_opencv_does(dtype: type, height: int, width: int,
         cv2.GaussianBlur(rng.normal(0, 40, (height, width)).astype(np.float32), (0, 0), 5) for _ in range(2)
     )
     target = np.empty_like(source)
-    shift_rows((source,), across, down, 1.0, (target,), np.empty((0, 0), np.uint8), top, cubic, 0, height)
+    shift_rows((source,), across, down, 1.0, 1, height, (target,), np.empty((0, 0), np.uint8), top, cubic, 0, height)
     x, y = across + np.arange(width, dtype=np.float32), down + np.arange(height, dtype=np.float32)[:, None]
     method = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
     theirs = np.minimum(cv2.remap(source, x, y, method, borderMode=cv2.BORDER_REPLICATE), top)
     # Next to the border all is linear, and OpenCV counts in 32nds of a pixel.
-    inside = (x > 2) & (x < width - 20) & (y > 2) & (y < height - 3) | (not cubic)
+    inside = (x > 17) & (x < width - 36) & (y > 2) & (y < height - 3) | (not cubic)
     assert np.abs(target.astype(int) - theirs)[inside].max(initial=0) <= 0.02 * top
+
+
+def test_a_whole_number_of_pixels_is_averaged_as_opencv_does() -> None:
+    plane = np.random.default_rng(1).integers(0, 256, (90, 192)).astype(np.uint8)
+    for long_side in (64, 48, 50, 96, 192):
+        assert np.abs(shrink(plane, long_side).astype(int) - fit(plane, long_side)).max() <= 1
 
 
 def test_a_crew_works_through_every_row_once_and_lets_errors_through() -> None:
