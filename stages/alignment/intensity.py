@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from stages.frame import PixelArray
 
+FloatArray = npt.NDArray[np.float64]
 Table = TypeVar("Table", bound=npt.NDArray[Any])
 
 _HISTOGRAM_SMOOTHING = 1.0
@@ -33,19 +34,38 @@ class IntensityMapping:
     over_to_under: PixelArray
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Curves:
+    """The curves before they are rounded; row 0 leads from under to over, row 1 from over to under."""
+
+    codes: FloatArray
+    """(2, 256 or 1024) code values of the target, for each of the source; they never fall."""
+    evidence: FloatArray
+    """(2, 256 or 1024) share of the source's pixels that have the code value, summed over the pairs that were seen."""
+
+    def rounded(self) -> IntensityMapping:
+        """The tables."""
+        size = self.codes.shape[1]
+        tables: Any = np.rint(self.codes).astype(np.uint8 if size == 256 else np.uint16)
+        return IntensityMapping(under_to_over=tables[0], over_to_under=tables[1])
+
+
 def estimate_mapping(under: PixelArray, over: PixelArray, bit_depth: int) -> IntensityMapping:
-    """The curves of a pair, from its histograms.
+    """The tables of a pair by itself; arguments as for ``estimate_curves``."""
+    return estimate_curves(under, over, bit_depth).rounded()
+
+
+def estimate_curves(under: PixelArray, over: PixelArray, bit_depth: int) -> Curves:
+    """The curves of a pair by itself, from its histograms.
 
     Args:
         under: (h, w) luma code values, any subsampling of the frame.
         over: the same of the longer exposure.
         bit_depth: 8 or 10.
     """
-    under_rank, over_rank = (_mid_ranks(luma, bit_depth) for luma in (under, over))
-    return IntensityMapping(
-        under_to_over=_match(under_rank, over_rank, under.dtype),
-        over_to_under=_match(over_rank, under_rank, over.dtype),
-    )
+    shares = [_shares(luma, bit_depth) for luma in (under, over)]
+    ranks = [np.cumsum(share) - share / 2 for share in shares]
+    return Curves(np.stack([_match(ranks[0], ranks[1]), _match(ranks[1], ranks[0])]), np.stack(shares))
 
 
 def lookup(luma: PixelArray, table: Table) -> Table:
@@ -55,24 +75,19 @@ def lookup(luma: PixelArray, table: Table) -> Table:
     return entries
 
 
-def _mid_ranks(luma: PixelArray, bit_depth: int) -> npt.NDArray[np.float64]:
-    """Share of pixels below each code value, plus half of those at it; strictly increasing."""
+def _shares(luma: PixelArray, bit_depth: int) -> FloatArray:
+    """Share of pixels at each code value; none is 0, so that ranks strictly increase."""
     size = 1 << bit_depth
     histogram = cv2.calcHist([luma], [0], None, [size], [0, size]).astype(np.float64)
     smooth = cv2.GaussianBlur(
         histogram, (1, 0), sigmaX=0.1, sigmaY=_HISTOGRAM_SMOOTHING * size / 256, borderType=cv2.BORDER_REFLECT
     ).ravel()
     mass = smooth / smooth.sum() + 1e-9
-    return np.asarray((np.cumsum(mass) - mass / 2) / mass.sum())
+    return np.asarray(mass / mass.sum())
 
 
-def _match(
-    source_rank: npt.NDArray[np.float64],
-    target_rank: npt.NDArray[np.float64],
-    dtype: np.dtype[Any],
-) -> PixelArray:
-    """For each source code value the target code value of the same rank."""
-    seen = np.interp([_OUTLIER_SHARE, 1 - _OUTLIER_SHARE], target_rank, np.arange(target_rank.size))
-    curve = np.interp(source_rank, target_rank, np.arange(target_rank.size, dtype=np.float64))
-    rounded: PixelArray = np.rint(np.clip(curve, *seen)).astype(dtype)
-    return rounded
+def _match(source_rank: FloatArray, target_rank: FloatArray) -> FloatArray:
+    """For each source code value the target code value of the same mid-rank."""
+    codes = np.arange(target_rank.size, dtype=np.float64)
+    seen = np.interp([_OUTLIER_SHARE, 1 - _OUTLIER_SHARE], target_rank, codes)
+    return np.asarray(np.clip(np.interp(source_rank, target_rank, codes), *seen))

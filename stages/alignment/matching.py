@@ -9,9 +9,10 @@ from stages.alignment.assembly import Side
 from stages.alignment.camera import Picture
 from stages.alignment.confidence import confidence_map
 from stages.alignment.crew import Crew
-from stages.alignment.intensity import IntensityMapping, estimate_mapping, lookup
+from stages.alignment.intensity import IntensityMapping, lookup
 from stages.alignment.motion import Motion, MotionEstimator
 from stages.alignment.resampling import sample, shrink
+from stages.alignment.tracking import MappingTracker
 from stages.frame import ExposurePair, PixelArray
 
 _GRAIN_BLUR_PX = 0.8
@@ -30,6 +31,7 @@ class Matcher:
         self._long_side_px = working_long_side_px
         self._crew = crew
         self._motion = MotionEstimator(crew)
+        self._mapping = MappingTracker()
         self._last: tuple[PixelArray, PixelArray] | None = None
 
     def match(self, pair: ExposurePair) -> Side:
@@ -52,11 +54,11 @@ class Matcher:
         """Reference and neighbour in the over frame's intensities."""
         bit_depth = pair.reference.planes.bit_depth
         reference, neighbour = self._reduced(pair)
+        under, over = (reference, neighbour) if pair.reference_is_under else (neighbour, reference)
+        mapping = self._mapping.follow(pair, under, over)
         if pair.reference_is_under:
-            mapping = estimate_mapping(reference, neighbour, bit_depth)
             reference = lookup(reference, mapping.under_to_over)
         else:
-            mapping = estimate_mapping(neighbour, reference, bit_depth)
             neighbour = lookup(neighbour, mapping.under_to_over)
         return _picture(reference, bit_depth), _picture(neighbour, bit_depth), mapping
 
