@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 from pipeline.account import Account
 from pipeline.channel import CancelledError, Channel, Policy
 from pipeline.latency import LatencyHistogram, StageMeter
+from pipeline.precedence import give_way
 from pipeline.recent import RecentFrames
 from pipeline.report import Step
 from stages.frame import StreamInfo
@@ -109,6 +110,7 @@ class Worker(ABC):
         """Close the stage."""
 
     def _run(self) -> None:
+        give_way(self.name)
         try:
             self._work()
         except CancelledError:
