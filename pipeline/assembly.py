@@ -151,6 +151,13 @@ class Pipeline:
         return self.sink.stream.frame_count if self.sink.stream else None
 
 
+def beside_fusion(alignment: Any, fusion: Any) -> Any:
+    """Settings of alignment whose device, if it is left open, is fusion's: a picture crosses the bus once then."""
+    if getattr(alignment, "device", None) != "auto":
+        return alignment
+    return replace(alignment, device=getattr(fusion, "device", "cpu"))
+
+
 def assemble(config: PipelineConfig, *, on_progress: Callable[[Report], None] | None = None) -> Pipeline:
     """Make the stages a configuration names and connect them; nothing is opened yet.
 
@@ -162,6 +169,8 @@ def assemble(config: PipelineConfig, *, on_progress: Callable[[Report], None] | 
     for role in STAGES:
         settings = getattr(config, role)
         if settings is not None:
+            if role == "alignment":
+                settings = beside_fusion(settings, config.fusion)
             made[role] = stage_class(role, settings.kind)(settings)
     source: Source = made.pop("capture")
     sink = Watched(made["encoding"])

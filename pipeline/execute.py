@@ -214,7 +214,7 @@ def _device(config: PipelineConfig) -> str:
     name = getattr(config.fusion, "device", None)
     if name != "auto":
         return str(name or "cpu")
-    from stages.fusion.fuser import choose_device
+    from stages.device.choice import choose_device
 
     return choose_device(name).type
 

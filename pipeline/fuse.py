@@ -10,6 +10,7 @@ from typing import Final
 from pipeline.picture_file import SUFFIXES, write_picture
 from stages.alignment.flow import FlowAlignment, FlowConfig
 from stages.capture.picture import PICTURE_COLOR, read_picture
+from stages.device.choice import DeviceName
 from stages.errors import ConfigError, SourceError
 from stages.frame import AlignedPair, ExposurePair, Frame, Planes
 from stages.fusion.fuser import Fuser
@@ -83,10 +84,10 @@ def _pairs_in_folders(first: Path, second: Path, output: Path) -> list[PicturePa
 class PictureFuser:
     """Fuses pairs of pictures."""
 
-    def __init__(self, fuser: Fuser, *, align: bool) -> None:
-        """``align`` moves the shorter exposure onto the longer one's pixels first."""
+    def __init__(self, fuser: Fuser, *, align: bool, device: DeviceName = "auto") -> None:
+        """``align`` moves the shorter exposure onto the longer one's pixels first, on the device."""
         self._fuser = fuser
-        self._alignment = FlowAlignment(FlowConfig()) if align else None
+        self._alignment = FlowAlignment(FlowConfig(device=device)) if align else None
 
     def fuse(self, pair: PicturePair) -> FusedPair:
         """Read, fuse and write one pair, whichever of its pictures is the darker one.

@@ -22,8 +22,13 @@ SHARED = {
     "stages.color",
     "stages.compiling",
     "stages.hardware",
+    "stages.device.choice",
+    "stages.device.planes",
+    "stages.device.queue",
+    "stages.device.standin",
+    "stages.device.streams",
 }
-STAGE_FOLDERS = sorted(path.parent.name for path in ROOT.glob("stages/*/__init__.py"))
+STAGE_FOLDERS = sorted(path.parent.name for path in ROOT.glob("stages/*/__init__.py") if path.parent.name != "device")
 STANDARD_LIBRARY = sys.stdlib_module_names
 CLIENT = {"lumabraid": ["lumabraid-client"]}
 """The client's own distribution by import name; where it is installed in place, its metadata does not tell."""
@@ -59,7 +64,7 @@ def crossings(paths: list[Path], allowed: set[str]) -> list[str]:
 
 
 def test_shared_modules_know_no_stage_and_no_pipeline() -> None:
-    assert crossings(sorted(ROOT.glob("stages/*.py")), SHARED) == []
+    assert crossings([*sorted(ROOT.glob("stages/*.py")), *modules("stages/device")], SHARED) == []
 
 
 @pytest.mark.parametrize("folder", STAGE_FOLDERS)
@@ -91,15 +96,15 @@ def test_the_client_knows_nothing_of_the_application() -> None:
 
 def test_the_network_needs_only_torch_and_numpy_and_its_compiled_engine_numba() -> None:
     # stages.color is shared, but needs OpenCV.
-    rooms = ("stages", "stages.frame", "stages.stage", "stages.errors", "stages.fusion")
+    rooms = ("stages", "stages.frame", "stages.stage", "stages.errors", "stages.fusion", "stages.device")
     strangers = [
         f"{path.relative_to(ROOT)}: {name}"
-        for path in modules("stages/fusion")
+        for path in [*modules("stages/fusion"), *modules("stages/device")]
         for name in imports(path)
         if name.split(".")[0] not in {*STANDARD_LIBRARY, "torch", "numpy"}
         if path.parent.name != "compiled" or name.split(".")[0] not in {"numba", "llvmlite"}
         if path.parent.name != "compiled" or name != "stages.compiling"
-        if name not in rooms and not name.startswith("stages.fusion.")
+        if name not in rooms and not name.startswith(("stages.fusion.", "stages.device."))
     ]
     assert strangers == []
 

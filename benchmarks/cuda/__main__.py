@@ -1,9 +1,10 @@
-"""Everything about fusion on a GPU in one go: does it give the CPU's pictures, how fast, and why not faster.
+"""Fusion and alignment on a GPU, all in one go: does it give the CPU's pictures, how fast, and why not faster.
 
     python -m benchmarks.cuda [--json FILE] [--minutes 7.5] [--rehearse]
 
-Needs torch and numpy alone. First parity with the CPU: exit code 1 where any picture is off by more than 1/255 in the
-mean or 4/255 at any pixel. Then, for each model, mode and size, in milliseconds a frame and 8 bits: ``compute`` on the
+Needs torch and NumPy alone; alignment is left out where OpenCV or numba is missing. First parity with the CPU: exit
+code 1 where any fused picture is off by more than 1/255 in the mean or 4/255 at any pixel, or any aligned one by more
+than 0.1/255 or 8/255. Then, for each model, mode and size, in milliseconds a frame and 8 bits: ``compute`` on the
 device by events; ``whole`` from pinned memory to pinned memory with three frames in flight, by the clock; ``rate``, the
 whole's rate as a share of that of computing alone; ``busy``, the share of time in which kernels run, and ``overlap``,
 the share of the copies' time in which they do, both as the profiler saw it; ``hidden``, the share of the copies' time
@@ -11,6 +12,11 @@ that the whole does not show; ``upload`` and ``download``, the copies; ``alone``
 on its way; ``planes``, with the processor's copies from and to NumPy arrays; the most memory torch took. Then the parts
 of a frame, and what half precision, graphs and cuDNN's search for kernels bring. What does not fit into the time is
 left out and named.
+
+Of alignment: ``device``, what moving and mixing the pictures takes on the device by events; ``launch``, what it takes
+of the thread that gives the device that work; ``cpu``, the same work on the processor; ``chain``, motion search,
+alignment and fusion of a frame in one thread; ``up``, what goes to the device for a frame in MiB, beside ``frame``, the
+size of a picture: two of them would go up if alignment ran on the processor. One comes down.
 """
 
 from __future__ import annotations
@@ -22,6 +28,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -38,6 +45,7 @@ Size = tuple[int, int]
 Find = Callable[[Bench, str, Mode, Size], Iterable[Row]]
 
 PARITY = "parity with the CPU"
+ALIGNMENT_PARITY = f"{PARITY} in alignment"
 SIZES: list[Size] = [(960, 540), (1280, 720), (1920, 1080), (3840, 2160)]
 PARITY_SIZES: list[Size] = [(640, 360), (333, 201)]
 CLOSER: list[tuple[Mode, Size]] = [
@@ -122,15 +130,38 @@ def measure(
     models = [model.name for model in list_models()]
     for model in models:
         found.add(PARITY, model, partial(parity, bench, model, parity_sizes))
+    missing = [name for name in ("cv2", "numba") if find_spec(name) is None]
+    if missing:
+        found.left_out.append(f"alignment: it needs {' and '.join(missing)}")
+    else:
+        check_alignment(found, bench, parity_sizes)
     cases = [(model, mode, size) for model in models for mode in MODES for size in sizes]
     for model, mode, size in cases:
         found.add("speed", f"{model} {mode} {size}", partial(speed, bench, model, mode, size))
+    if not missing:
+        measure_alignment(found, bench, models[-1], sizes)
     sections: dict[str, Find] = {"parts of a frame": parts, "variants": variants}
     for section, find in sections.items():
         for mode, size in closer:
             for model in models:
                 found.add(section, f"{model} {mode} {size}", partial(find, bench, model, mode, size))
     return found
+
+
+def check_alignment(found: Sections, bench: Bench, sizes: list[Size]) -> None:
+    """What needs more than torch and NumPy, as the next does."""
+    from benchmarks.cuda.alignment import alignment_parity
+
+    found.add(ALIGNMENT_PARITY, "both modes", partial(alignment_parity, bench, sizes))
+
+
+def measure_alignment(found: Sections, bench: Bench, model: str, sizes: list[Size]) -> None:
+    """Of both modes, before a model's fusion."""
+    from benchmarks.cuda.alignment import ALIGNMENT_MODES, alignment_speed
+
+    for mode in ALIGNMENT_MODES:
+        for size in sizes:
+            found.add("alignment", f"{mode} {size}", partial(alignment_speed, bench, model, mode, size))
 
 
 def main() -> int:
@@ -156,7 +187,7 @@ def main() -> int:
     lines = [] if arguments.rehearse else [*verdicts(found.rows.get("speed", []))]
     lines += [f"left out: {line}" for line in found.left_out]
     print("\n" + "\n".join(lines))
-    agrees = [bool(row["agrees"]) for row in found.rows.get(PARITY, [])]
+    agrees = [bool(row["agrees"]) for section in (PARITY, ALIGNMENT_PARITY) for row in found.rows.get(section, [])]
     if arguments.json:
         content = {"device": bench.name, **found.rows, "verdicts": lines}
         arguments.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

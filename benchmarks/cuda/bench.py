@@ -10,10 +10,10 @@ from typing import Protocol
 import torch
 
 from benchmarks.cuda.trace import Trace, traced
+from stages.device.queue import DeviceQueue, Lane
+from stages.device.standin import StandInQueue
+from stages.device.streams import CudaQueue
 from stages.fusion.cuda.fuser import Precision
-from stages.fusion.cuda.queue import DeviceQueue, Lane
-from stages.fusion.cuda.standin import StandInQueue
-from stages.fusion.cuda.streams import CudaQueue
 
 _LEAST, _MOST = 10, 300
 """Repetitions of a measurement."""

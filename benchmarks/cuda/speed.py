@@ -9,11 +9,11 @@ from torch import Tensor
 
 from benchmarks.cuda.bench import Bench, wall_ms
 from benchmarks.cuda.parity import Row
+from stages.device.queue import Work
 from stages.frame import BT709
 from stages.fusion.cuda.fuser import CudaFuser, Precision
 from stages.fusion.cuda.gate import synthetic_pair
 from stages.fusion.cuda.program import Format, PairProgram
-from stages.fusion.cuda.queue import Work
 from stages.fusion.cuda.replay import WARM_UP_FRAMES
 from stages.fusion.cuda.ring import Ring
 from stages.fusion.mode import Mode

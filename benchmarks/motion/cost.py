@@ -40,7 +40,7 @@ def measure_cost(case: str, map_file: Path, *, count: int, seed: int) -> dict[st
     mertens = cv2.createMergeMertens()
     stages = {
         f"lumabraid, {config.mode}": FlowAlignment(config)
-        for config in (FlowConfig(mode="causal"), FlowConfig(mode="lookahead"))
+        for config in (FlowConfig(mode="causal", device="cpu"), FlowConfig(mode="lookahead", device="cpu"))
     }
     times: dict[str, list[tuple[float, float]]] = {"MergeMertens": [], **{name: [] for name in stages}}
     for index in range(len(clip.frames)):

@@ -16,8 +16,9 @@ import numpy.typing as npt
 from benchmarks.motion.film import Clip
 from stages.alignment.flow import FlowAlignment, FlowConfig
 from stages.color import bgr_from_planes
+from stages.device.choice import choose_device
 from stages.frame import BT709, AlignedPair, ExposurePair, Planes
-from stages.fusion.fuser import Fuser, choose_device
+from stages.fusion.fuser import Fuser
 from stages.fusion.models import load_model
 from stages.stage import Dropped
 
@@ -156,6 +157,6 @@ METHODS = {
     "ECC + MergeMertens": _scripted(_correlation),
     "DIS + MergeMertens": _scripted(_dense_flow),
     "none + LCNDR": Method(_unaligned_lcndr, bound="lcndr"),
-    "lumabraid, causal": _lumabraid(FlowConfig(mode="causal")),
-    "lumabraid, lookahead": _lumabraid(FlowConfig(mode="lookahead")),
+    "lumabraid, causal": _lumabraid(FlowConfig(mode="causal", device="cpu")),
+    "lumabraid, lookahead": _lumabraid(FlowConfig(mode="lookahead", device="cpu")),
 }

@@ -19,8 +19,8 @@ from pipeline.bench.table import LEGEND, MERTENS, OURS, SCRIPT, Line, heading, n
 from pipeline.bench.tasks import TASKS, Variant, aligning_and_fusing, fusing, run_job
 from pipeline.bench.timing import Contender, in_turns
 from pipeline.bench.yardsticks import aligning_and_merging, merging, run_script
+from stages.device.choice import DeviceName, choose_device
 from stages.errors import ConfigError
-from stages.fusion.fuser import DeviceName, choose_device
 from stages.fusion.mode import Mode
 from stages.fusion.models import list_models, load_model
 

@@ -17,8 +17,8 @@ import torch
 
 from pipeline.bench.tasks import Variant, run_job
 from pipeline.registry import default_kind, stage_class
+from stages.device.choice import choose_device
 from stages.errors import LumabraidError
-from stages.fusion.fuser import choose_device
 
 _STATUS: Final = Path("/proc/self/status")
 _ROLES: Final = ("capture", "pairing", "alignment", "fusion", "encoding")

@@ -16,9 +16,9 @@ from pipeline.config import validate
 from pipeline.config_file import read_settings
 from stages.alignment.flow import FlowAlignment, FlowConfig
 from stages.alignment.none import NoAlignment, NoAlignmentConfig
+from stages.device.choice import DeviceName
 from stages.errors import LumabraidError
 from stages.frame import AlignedPair
-from stages.fusion.fuser import DeviceName
 from stages.fusion.mode import Mode
 from stages.fusion.stage import LcndrConfig, LcndrFusion
 
@@ -57,7 +57,7 @@ def fusing(film: Film, variant: Variant) -> Iterator[Contender]:
 def aligning_and_fusing(film: Film, variant: Variant, mode: Literal["causal", "lookahead"]) -> Iterator[Contender]:
     """Alignment and then fusion of one frame after the other, one a run."""
     indices = itertools.count(1)
-    alignment = FlowAlignment(FlowConfig(mode=mode))
+    alignment = FlowAlignment(FlowConfig(mode=mode, device=variant.device))
     with closing(alignment), _fusion(film, variant) as fusion:
         alignment.open(film.info)
 

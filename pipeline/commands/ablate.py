@@ -13,7 +13,7 @@ from pipeline.commands import options
 from pipeline.commands.training_options import recipe
 
 if TYPE_CHECKING:
-    from stages.fusion.fuser import DeviceName
+    from stages.device.choice import DeviceName
 
 
 @click.command(
@@ -49,7 +49,7 @@ def command(
     """
     from pipeline.ablation import run_ablation
     from pipeline.training_run import TrainingRun
-    from stages.fusion.fuser import choose_device
+    from stages.device.choice import choose_device
 
     run = TrainingRun(places=places, output=output, **settings)
     table = run_ablation(

@@ -9,7 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from pipeline.bench.sizes import Size
-    from stages.fusion.fuser import DeviceName
+    from stages.device.choice import DeviceName
     from stages.fusion.mode import Mode
 
 

@@ -10,7 +10,7 @@ import click
 from pipeline.commands import options
 
 if TYPE_CHECKING:
-    from stages.fusion.fuser import DeviceName
+    from stages.device.choice import DeviceName
     from stages.fusion.mode import Mode
 
 

@@ -49,12 +49,14 @@ def command(
     from pipeline.fuse import PictureFuser, find_pairs
     from pipeline.progress import progress
     from stages.capture.locate import printable
-    from stages.fusion.fuser import Fuser, choose_device
+    from stages.device.choice import choose_device
+    from stages.fusion.fuser import Fuser
     from stages.fusion.models import load_model
 
     pairs = find_pairs(under, over, output)
     network = load_model(model or "lcndr")
-    fuser = PictureFuser(Fuser(network, mode or "stream", choose_device(device or "auto")), align=align)
+    place = device or "auto"
+    fuser = PictureFuser(Fuser(network, mode or "stream", choose_device(place)), align=align, device=place)
     if under.is_dir():
         output.mkdir(exist_ok=True)
     fused = []

@@ -13,7 +13,7 @@ from pipeline.commands import options
 from pipeline.commands.training_options import recipe
 
 if TYPE_CHECKING:
-    from stages.fusion.fuser import DeviceName
+    from stages.device.choice import DeviceName
     from stages.fusion.lcndr import Widths
     from stages.fusion.loss import LossWeights
 
@@ -104,7 +104,7 @@ def command(loss_weights: str | None, widths: str | None, device: DeviceName | N
     from pipeline.training import run_training
     from pipeline.training_run import TrainingRun
     from pipeline.training_view import say_left_out, shown_progress
-    from stages.fusion.fuser import choose_device
+    from stages.device.choice import choose_device
 
     run = TrainingRun(loss=_loss_weights(loss_weights), widths=_widths(widths), **settings)
     with shown_progress(run) as view:

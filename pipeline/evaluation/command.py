@@ -21,8 +21,8 @@ from pipeline.evaluation.picture import Picture
 from pipeline.evaluation.report import Report
 from pipeline.evaluation.table import text_table, write_json
 from pipeline.progress import Progress, progress
+from stages.device.choice import DeviceName, choose_device
 from stages.errors import ConfigError, SourceError
-from stages.fusion.fuser import DeviceName, choose_device
 from stages.fusion.mode import Mode
 
 

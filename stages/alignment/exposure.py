@@ -20,18 +20,18 @@ from stages.compiling import kernel
 from stages.frame import PixelArray, Planes
 
 _SPOTS_ACROSS = 160
-_FEWEST_SPOTS = 200
-_TRUST = 0.85
-_MID_TONES = (0.12, 0.8)
+FEWEST_SPOTS = 200
+TRUST = 0.85
+MID_TONES = (0.12, 0.8)
 """Of the range from black to white: where noise and saturation leave a ratio alone."""
-_ENCODING = 1 / 2.2
-_SMALLEST_STOPS = 0.025
+ENCODING = 1 / 2.2
+SMALLEST_STOPS = 0.025
 """A code value in mid-tones: less is not told from noise and rounding."""
-_TREMOR_STOPS = (0.2, 0.6)
+TREMOR_STOPS = (0.2, 0.6)
 """A difference up to the first is evened out, from the second it is meant: another exposure, another light."""
-_LARGEST_SHARE = 0.85
+LARGEST_SHARE = 0.85
 """Of a tremor is taken away; the rest follows what changes slowly."""
-_KNEE = 0.75
+KNEE = 0.75
 """Of the range from black to white: from here a gain bends so that white stays white."""
 
 
@@ -45,6 +45,8 @@ class Spots:
     """The same at the working size."""
     scale: float
     """Pixels at full size for one at the working size."""
+    step: int
+    """Pixels from one to the next at full size; the first lies half of it inside."""
 
     @classmethod
     def over(cls, planes: Planes, working: npt.NDArray[np.float32]) -> Spots:
@@ -54,35 +56,39 @@ class Spots:
         rows, columns = np.ix_(np.arange(step // 2, planes.height, step), np.arange(step // 2, planes.width, step))
         height, width = working.shape[:2]
         small = rows * height // planes.height, columns * width // planes.width
-        return cls((every, every), small, planes.width / width)
+        return cls((every, every), small, planes.width / width, step)
 
     def followed(self, plane: PixelArray, flow: Flow) -> PixelArray:
         """The pixels of another picture to which a flow at the working size leads."""
+        pixels: PixelArray = plane.take(self.places(flow, *plane.shape))
+        return pixels
+
+    def places(self, flow: Flow, height: int, width: int) -> npt.NDArray[np.intp]:
+        """Where a flow at the working size leads within a picture, counted along its rows."""
         rows, columns = (places.ravel() for places in self.small)
-        found = np.empty((rows.size, columns.size), plane.dtype)
-        step = self.full[0].step
-        _follow(plane, flow, rows, columns, np.float32(self.scale), step, found)
+        found = np.empty((rows.size, columns.size), np.intp)
+        _follow(flow, rows, columns, np.float32(self.scale), self.step, height, width, found)
         return found
 
 
 @kernel
 def _follow(
-    plane: PixelArray,
     flow: Flow,
     rows: npt.NDArray[np.intp],
     columns: npt.NDArray[np.intp],
     scale: np.float32,
     step: int,
-    found: PixelArray,
+    height: int,
+    width: int,
+    found: npt.NDArray[np.intp],
 ) -> None:
-    """Fills in the pixels to which a flow leads from every so many pixels."""
-    height, width = plane.shape
+    """Fills in the places to which a flow leads from every so many pixels."""
     for y in range(rows.size):
         for x in range(columns.size):
             across, down = flow[rows[y], columns[x], 0], flow[rows[y], columns[x], 1]
             column = step // 2 + x * step + int(np.rint(scale * across))
             row = step // 2 + y * step + int(np.rint(scale * down))
-            found[y, x] = plane[min(max(row, 0), height - 1), min(max(column, 0), width - 1)]
+            found[y, x] = min(max(row, 0), height - 1) * width + min(max(column, 0), width - 1)
 
 
 def difference_stops(wanted: PixelArray, given: PixelArray, trust: npt.NDArray[np.float32], levels: Levels) -> float:
@@ -94,14 +100,14 @@ def difference_stops(wanted: PixelArray, given: PixelArray, trust: npt.NDArray[n
         trust: in [0, 1], that both show the same.
         levels: of the code values.
     """
-    low, high = (levels.black + share * levels.span for share in _MID_TONES)
+    low, high = (levels.black + share * levels.span for share in MID_TONES)
     ratios = np.empty(wanted.size, np.float32)
     one: Any = np.ascontiguousarray(wanted)
     other: Any = np.ascontiguousarray(given)
     count = _ratios(one, other, np.ascontiguousarray(trust), low, high, levels.black, ratios)
-    if count < _FEWEST_SPOTS:
+    if count < FEWEST_SPOTS:
         return 0.0
-    return float(np.log2(np.median(ratios[:count]))) / _ENCODING
+    return float(np.log2(np.median(ratios[:count]))) / ENCODING
 
 
 @kernel
@@ -120,7 +126,7 @@ def _ratios(
         for x in range(wanted.shape[1]):
             one, other = np.float32(wanted[y, x]), np.float32(given[y, x])
             ratios[count] = (one - black) / max(other - black, np.float32(1))
-            count += np.uintp((trust[y, x] > _TRUST) & (min(one, other) > low) & (max(one, other) < high))
+            count += np.uintp((trust[y, x] > TRUST) & (min(one, other) > low) & (max(one, other) < high))
     return int(count)
 
 
@@ -131,15 +137,15 @@ def tremor_stops(stops: float, frames_seen: int) -> float:
         stops: how far the frames before differ from this one.
         frames_seen: of both exposures; at first each counts as much as any before it.
     """
-    small, large = _TREMOR_STOPS
+    small, large = TREMOR_STOPS
     alike_seen = frames_seen // 2
-    share = min(alike_seen / (alike_seen + 1), _LARGEST_SHARE)
+    share = min(alike_seen / (alike_seen + 1), LARGEST_SHARE)
     return share * stops * min(max((large - abs(stops)) / (large - small), 0.0), 1.0)
 
 
 def exposed_by(planes: Planes, stops: float, levels: Levels, crew: Crew) -> Planes:
     """A picture as if exposed by so much more; the same object where that is nothing."""
-    if abs(stops) < _SMALLEST_STOPS:
+    if abs(stops) < SMALLEST_STOPS:
         return planes
     values, gains = _curve(planes.max_value + 1, stops, levels)
     curve: Any = values.astype(planes.luma.dtype)
@@ -155,10 +161,10 @@ def curve_exposed_by(curve: PixelArray, stops: float, levels: Levels) -> PixelAr
 
 def _curve(size: int, stops: float, levels: Levels) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """For each luma code value the new one, and the factor on the colour differences."""
-    gain = 2 ** (stops * _ENCODING)
+    gain = 2 ** (stops * ENCODING)
     codes = np.arange(size, dtype=np.float64)
     shares = (codes - levels.black) / levels.span
-    bent = np.interp(shares, [0, min(_KNEE, _KNEE / gain), 1], [0, min(_KNEE * gain, _KNEE), 1])
+    bent = np.interp(shares, [0, min(KNEE, KNEE / gain), 1], [0, min(KNEE * gain, KNEE), 1])
     new = np.where((shares > 0) & (shares < 1), levels.black + bent * levels.span, codes)
     gains = np.where(shares > 0, (new - levels.black) / np.maximum(codes - levels.black, 1), 1)
     return np.rint(new).astype(np.float32), gains.astype(np.float32)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
-from stages.alignment.assembly import Side, assemble
+from stages.alignment.assembler import Assembler, choose_assembler, reason_to_give_up
+from stages.alignment.assembly import CpuAssembler
 from stages.alignment.crew import Crew
 from stages.alignment.matching import Matcher
 from stages.alignment.memory import Memory
+from stages.alignment.plan import Plan, Side, make_plan
 from stages.alignment.rehearsal import rehearsal_pairs
 from stages.alignment.resampling import shrink
-from stages.frame import AlignedPair, ExposurePair, StreamInfo
+from stages.device.choice import DeviceName
+from stages.frame import AlignedPair, ExposurePair, Planes, StreamInfo
 from stages.stage import FORBID_UNKNOWN_KEYS, Dropped, Stage
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,9 @@ class FlowConfig:
     working_long_side_px: int = 640
     """Motion and confidence are found on pictures reduced to this long side. Larger is slower and sees smaller
     things."""
+    device: DeviceName = "auto"
+    """Where pictures are moved and mixed at full size. `auto` takes CUDA where there is one, and in a pipeline follows
+    fusion, so that a frame is sent to a GPU once. Motion is always found on the CPU."""
 
     def __post_init__(self) -> None:
         """Refuse sizes at which flow means nothing."""
@@ -37,6 +46,8 @@ class FlowConfig:
             raise ValueError(f"working_long_side_px must be at least 64, got {self.working_long_side_px}")
         if self.mode not in ("causal", "lookahead"):
             raise ValueError(f"mode must be causal or lookahead, got {self.mode!r}")
+        if self.device not in ("auto", "cpu", "cuda"):
+            raise ValueError(f"device must be auto, cpu or cuda, got {self.device!r}")
 
 
 class FlowAlignment(Stage[ExposurePair, AlignedPair]):
@@ -45,26 +56,38 @@ class FlowAlignment(Stage[ExposurePair, AlignedPair]):
     What the last aligned pair showed takes noise from the next, and evens out exposures that tremble, as long as the
     frames follow one another: nothing of it survives a cut, a gap, a change of size or an interval in which the scene
     changed.
+
+    Args:
+        config: settings.
+        assembler: puts pictures together in place of the one that the settings' device has.
     """
 
     Config = FlowConfig
 
-    def __init__(self, config: FlowConfig) -> None:
+    def __init__(self, config: FlowConfig, assembler: Assembler | None = None) -> None:
         self._config = config
         self._looks_ahead = config.mode == "lookahead"
         self._crew = Crew()
         self._matcher = Matcher(config.working_long_side_px, self._crew)
+        self._assembler = assembler
         self._memory: Memory | None = None
         self._held: tuple[ExposurePair, Side] | None = None
 
     def open(self, info: StreamInfo) -> StreamInfo:
-        """Makes everything ready, and passes the description on: size, depth and time are the reference's."""
-        rehearsal = FlowAlignment(self._config)
+        """Makes everything ready, and passes the description on: size, depth and time are the reference's.
+
+        Raises:
+            DeviceError: CUDA was asked for and there is none.
+        """
+        rehearsal = FlowAlignment(self._config, self._assembler)
         for pair in rehearsal_pairs(info.bit_depth):
             # They are too small to be shrunk on the way.
             shrink(pair.reference.planes.luma, pair.reference.planes.width // 3)
             for _ in rehearsal.process(pair):
                 pass
+        if isinstance(rehearsal._assembler, CpuAssembler):
+            # Also where a GPU has just given out.
+            self._assembler = CpuAssembler(self._crew)
         rehearsal.close()
         return info
 
@@ -88,22 +111,38 @@ class FlowAlignment(Stage[ExposurePair, AlignedPair]):
 
     def close(self) -> None:
         """Forget the frames and let the helpers go."""
-        self._memory = self._held = None
+        self._memory = self._held = self._assembler = None
         self._crew.close()
 
     def _finish(self, pair: ExposurePair, sides: list[Side]) -> AlignedPair:
         known = self._memory if self._memory is not None and self._memory.precedes(pair) else None
-        reference, neighbour, confidence = assemble(pair, sides, known, self._crew)
+        plan = make_plan(pair, sides, known)
+        reference, neighbour = self._assembled(plan)
         self._memory = Memory(
             pair.index,
             reference=reference,
             neighbour=neighbour,
-            confidence=confidence,
+            confidence=plan.confidence,
             reference_is_under=pair.reference_is_under,
-            frames=1 + (known.frames if known is not None else 0),
+            frames=1 + plan.frames_seen,
         )
         under, over = (reference, neighbour) if pair.reference_is_under else (neighbour, reference)
-        return AlignedPair(pair, under=under, over=over, confidence=confidence)
+        return AlignedPair(pair, under=under, over=over, confidence=plan.confidence)
+
+    def _assembled(self, plan: Plan) -> tuple[Planes, Planes]:
+        """By whoever the settings ask for, by the processor from the frame on at which a GPU gives out."""
+        if self._assembler is None:
+            self._assembler = choose_assembler(self._config.device, self._crew)
+        try:
+            return self._assembler.assemble(plan)
+        except RuntimeError as error:
+            reason = reason_to_give_up(error)
+            if reason is None:
+                raise
+            _log.warning("alignment goes on on the CPU: %s", reason)
+        self._assembler = CpuAssembler(self._crew)
+        # What is remembered lies on the device.
+        return self._assembler.assemble(replace(plan, recall=None))
 
 
 def _follows(item: ExposurePair, held: ExposurePair) -> bool:

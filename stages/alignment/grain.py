@@ -18,22 +18,22 @@ from stages.frame import PixelArray, Planes
 _ROW_STEP = 4
 _MOST_ROWS = 72
 """Of large pictures fewer rows than every fourth say as much."""
-_LEVELS = 16
-_QUIET_SHARE = 0.35
+LEVELS = 16
+QUIET_SHARE = 0.35
 """The quieter part of a picture tells noise from texture."""
-_QUIET_DEVIATIONS = 0.4538
+QUIET_DEVIATIONS = 0.4538
 """Quantile of |N(0, 1)| at that share."""
-_FEWEST_SAMPLES = 64
-_TOLERATED_DEVIATIONS = 2.5
-_ROUNDING = 0.5
+FEWEST_SAMPLES = 64
+TOLERATED_DEVIATIONS = 2.5
+ROUNDING = 0.5
 _HALF = np.float32(0.5)
 _UNIT = np.float32(1 / 255)
-_STILL_PX = (np.float32(0.1), np.float32(0.4))
+STILL_PX = (np.float32(0.1), np.float32(0.4))
 """A warp by up to the first leaves the picture sharp, from the second it takes what any warp takes."""
-_STILL_WEIGHT = 0.75
+STILL_WEIGHT = 0.75
 """Of what is remembered, where it is as sharp as the frame."""
-_MOVED_WEIGHT = 0.5
-_WARP_ERROR = 3.0
+MOVED_WEIGHT = 0.5
+WARP_ERROR = 3.0
 """What a warp takes of the picture, in 8-bit code values; noise far below it is better kept."""
 
 
@@ -53,19 +53,24 @@ class Grain:
         The second difference of independent noise has sqrt(6) times its deviation.
         """
         size = 1 << bit_depth
-        rows = plane[:: max(_ROW_STEP, plane.shape[0] // _MOST_ROWS)]
-        counts = np.zeros((_LEVELS, size // 4), np.int64)
+        rows = plane[:: row_step(plane.shape[0])]
+        counts = np.zeros((LEVELS, size // 4), np.int64)
         _count_bends(rows, size, counts)
         widest = size // 4
         ranks = np.cumsum(counts, axis=1)
-        known = np.flatnonzero(ranks[:, -1] >= _FEWEST_SAMPLES)
+        known = np.flatnonzero(ranks[:, -1] >= FEWEST_SAMPLES)
         if known.size == 0:
             return cls(np.zeros(size), 0.0)
         # Bends are whole numbers: n stands for all between n - 1/2 and n + 1/2.
-        quiet = [np.interp(_QUIET_SHARE * ranks[level, -1], ranks[level], np.arange(widest) + 0.5) for level in known]
-        deviation = np.asarray(quiet) / (_QUIET_DEVIATIONS * np.sqrt(6))
+        quiet = [np.interp(QUIET_SHARE * ranks[level, -1], ranks[level], np.arange(widest) + 0.5) for level in known]
+        deviation = np.asarray(quiet) / (QUIET_DEVIATIONS * np.sqrt(6))
         mean = float(np.average(deviation, weights=ranks[known, -1])) * 256 / size
-        return cls(np.interp(np.arange(size), (known + 0.5) * size / _LEVELS, deviation), mean)
+        return cls(np.interp(np.arange(size), (known + 0.5) * size / LEVELS, deviation), mean)
+
+
+def row_step(height: int) -> int:
+    """From one of the rows that tell a plane's noise to the next."""
+    return max(_ROW_STEP, height // _MOST_ROWS)
 
 
 def stillness(flow: Flow, width: int) -> npt.NDArray[np.float32]:
@@ -77,7 +82,7 @@ def stillness(flow: Flow, width: int) -> npt.NDArray[np.float32]:
 
 @kernel
 def _measure_stillness(flow: Flow, scale: np.float32, still: npt.NDArray[np.float32]) -> None:
-    sharp_px, blurred_px = _STILL_PX
+    sharp_px, blurred_px = STILL_PX
     for y in range(still.shape[0]):
         steps, shares = flow[y].reshape(-1), still[y]
         for x in range(shares.size):
@@ -86,15 +91,15 @@ def _measure_stillness(flow: Flow, scale: np.float32, still: npt.NDArray[np.floa
             shares[x] = min(max(share, np.float32(0)), np.float32(1))
 
 
-def memory_share(grain: Grain, stillness: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def memory_share(grain: float, stillness: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """(h, w) weight of what is remembered: less where a warp blurred it, unless noise is worse than that.
 
     Args:
-        grain: of the frame's luma.
+        grain: ``Grain.mean`` of the frame's luma.
         stillness: (h, w) in [0, 1]: how little the remembered picture was warped.
     """
-    moved = _MOVED_WEIGHT * grain.mean**2 / (grain.mean**2 + _WARP_ERROR**2)
-    return np.float32(moved) + np.float32(_STILL_WEIGHT - moved) * stillness
+    moved = MOVED_WEIGHT * grain**2 / (grain**2 + WARP_ERROR**2)
+    return np.float32(moved) + np.float32(STILL_WEIGHT - moved) * stillness
 
 
 def steady(frame: Planes, remembered: Planes, share: npt.NDArray[np.float32], luma_grain: Grain, crew: Crew) -> Planes:
@@ -123,7 +128,7 @@ def _draw(
     target: PixelArray,
     crew: Crew,
 ) -> None:
-    allowed: Any = np.rint(_TOLERATED_DEVIATIONS * grain.deviation + _ROUNDING).astype(plane.dtype)
+    allowed: Any = np.rint(TOLERATED_DEVIATIONS * grain.deviation + ROUNDING).astype(plane.dtype)
 
     def work(start: int, end: int) -> None:
         _draw_rows(plane, remembered, share, lookup(plane[start:end], allowed), target, start, end)

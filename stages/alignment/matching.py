@@ -5,12 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from stages.alignment.assembly import Side
 from stages.alignment.camera import Picture
 from stages.alignment.confidence import confidence_map
 from stages.alignment.crew import Crew
 from stages.alignment.intensity import IntensityMapping, lookup
 from stages.alignment.motion import Motion, MotionEstimator
+from stages.alignment.plan import Side
 from stages.alignment.resampling import sample, shrink
 from stages.alignment.tracking import MappingTracker
 from stages.frame import ExposurePair, PixelArray

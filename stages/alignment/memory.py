@@ -31,6 +31,6 @@ class Memory:
             self.index == pair.neighbour.index
             and self.index < pair.reference.index
             and self.reference_is_under != pair.reference_is_under
-            and self.reference.luma.shape == planes.luma.shape
+            and (self.reference.height, self.reference.width) == (planes.height, planes.width)
             and self.reference.bit_depth == planes.bit_depth
         )

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.alignment.enlarging import RowPlace, Weight, enlarge_row, row_at
+from stages.alignment.single import SHARPNESS, cubic_pixel, linear_pixel
 from stages.compiling import kernel
 from stages.frame import PixelArray
 
@@ -18,8 +19,6 @@ FloatArray = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int32]
 
 _BLOCK_PX = 16
-_SHARPNESS = np.float32(-0.75)
-"""Slope of the cubic kernel at its first zero, as OpenCV has it (R. Keys, "Cubic convolution", 1981)."""
 _CACHE_LINE_PX = 64
 _HALF, _ONE, _TWO, _THREE = np.float32(0.5), np.float32(1), np.float32(2), np.float32(3)
 _UNIT = np.float32(1 / 255)
@@ -55,7 +54,7 @@ def shift_rows(
         targets: a plane (h, w) for each source, written to.
         kept: (any height, w) of what the targets keep of themselves; empty for nothing.
         top: largest code value.
-        cubic: keeps the sharpness that linear interpolation takes; next to the border all is linear.
+        cubic: keeps the sharpness that linear interpolation takes.
         start: row.
         end: row after the last.
     """
@@ -69,7 +68,7 @@ def shift_rows(
         _split(
             across,
             down,
-            row_at(row_step * y, row_step * height, across.shape[0]),
+            row_at(row_step * y, full_height, across.shape[0]),
             np.float32(scale),
             whole,
             x_part,
@@ -161,7 +160,7 @@ def _shift_cubic(
         x = blocks[number]
         row, left = y + (whole[x] >> 16), x + (whole[x] & 0xFFFF) - _BIAS - 1
         if left < 0 or left + _BLOCK_PX + 3 > width:
-            _shift_at_border(source, row, left + 1, x, blocks[number + 1], x_part, y_part, values)
+            _shift_cubic_at_border(source, row, left, x, blocks[number + 1], x_part, y_part, values)
             continue
         above = np.uintp(min(max(row - 1, 0), height - 1) * width + left)
         upper = np.uintp(min(max(row, 0), height - 1) * width + left)
@@ -171,15 +170,15 @@ def _shift_cubic(
         for step in range(_BLOCK):
             part = x_part[begin + step]
             rest = _ONE - part
-            w0 = _SHARPNESS * part * rest * rest
-            w1 = ((_SHARPNESS + _TWO) * part - (_SHARPNESS + _THREE)) * part * part + _ONE
-            w3 = _SHARPNESS * rest * part * part
+            w0 = SHARPNESS * part * rest * rest
+            w1 = ((SHARPNESS + _TWO) * part - (SHARPNESS + _THREE)) * part * part + _ONE
+            w3 = SHARPNESS * rest * part * part
             w2 = _ONE - w0 - w1 - w3
             part = y_part[begin + step]
             rest = _ONE - part
-            v0 = _SHARPNESS * part * rest * rest
-            v1 = ((_SHARPNESS + _TWO) * part - (_SHARPNESS + _THREE)) * part * part + _ONE
-            v3 = _SHARPNESS * rest * part * part
+            v0 = SHARPNESS * part * rest * rest
+            v1 = ((SHARPNESS + _TWO) * part - (SHARPNESS + _THREE)) * part * part + _ONE
+            v3 = SHARPNESS * rest * part * part
             v2 = _ONE - v0 - v1 - v3
             a, b, c, d = above + step, upper + step, lower + step, below + step
             first = w0 * np.float32(pixels[a]) + w1 * np.float32(pixels[a + _NEXT])
@@ -191,6 +190,22 @@ def _shift_cubic(
             fourth = w0 * np.float32(pixels[d]) + w1 * np.float32(pixels[d + _NEXT])
             fourth += w2 * np.float32(pixels[d + _SECOND]) + w3 * np.float32(pixels[d + _THIRD])
             values[begin + step] = v0 * first + v1 * second + v2 * third + v3 * fourth
+
+
+@kernel
+def _shift_cubic_at_border(
+    source: PixelArray,
+    row: int,
+    left: int,
+    begin: int,
+    stop: int,
+    x_part: FloatArray,
+    y_part: FloatArray,
+    values: FloatArray,
+) -> None:
+    """A block of which the first pixel takes the given column and the three after it, pixel by pixel."""
+    for x in range(begin, stop):
+        values[x] = cubic_pixel(source, row, left + x - begin, x_part[x], y_part[x])
 
 
 @kernel
@@ -209,7 +224,7 @@ def _shift_linear(
         x = blocks[number]
         row, left = y + (whole[x] >> 16), x + (whole[x] & 0xFFFF) - _BIAS
         if left < 0 or left + _BLOCK_PX + 1 > width:
-            _shift_at_border(source, row, left, x, blocks[number + 1], x_part, y_part, values)
+            _shift_linear_at_border(source, row, left, x, blocks[number + 1], x_part, y_part, values)
             continue
         upper = np.uintp(min(max(row, 0), height - 1) * width + left)
         lower = np.uintp(min(max(row + 1, 0), height - 1) * width + left)
@@ -224,7 +239,7 @@ def _shift_linear(
 
 
 @kernel
-def _shift_at_border(
+def _shift_linear_at_border(
     source: PixelArray,
     row: int,
     column: int,
@@ -236,19 +251,7 @@ def _shift_at_border(
 ) -> None:
     """A block of which the first pixel lies behind the given one, pixel by pixel."""
     for x in range(begin, stop):
-        values[x] = _linear_pixel(source, row, column + x - begin, x_part[x], y_part[x])
-
-
-@kernel
-def _linear_pixel(source: PixelArray, row: int, column: int, x_part: np.float32, y_part: np.float32) -> np.float32:
-    """Between four pixels, of which the given one is the upper left."""
-    height, width = source.shape
-    upper, lower = min(max(row, 0), height - 1), min(max(row + 1, 0), height - 1)
-    left, right = min(max(column, 0), width - 1), min(max(column + 1, 0), width - 1)
-    above, below = np.float32(source[upper, left]), np.float32(source[lower, left])
-    above += x_part * (np.float32(source[upper, right]) - above)
-    below += x_part * (np.float32(source[lower, right]) - below)
-    return np.float32(above + y_part * (below - above))
+        values[x] = linear_pixel(source, row, column + x - begin, x_part[x], y_part[x])
 
 
 @kernel

@@ -20,20 +20,20 @@ from stages.alignment.resampling import fit, resize
 from stages.alignment.standin import REACH_PX, lay_chroma, lay_luma
 from stages.frame import PixelArray, Planes
 
-_GAIN_LIMITS = (0.25, 4.0)
+GAIN_LIMITS = (0.25, 4.0)
 """Two stops of encoded signal either way; beyond, colour is mostly noise."""
-_FADE_SHARE = 0.08
+FADE_SHARE = 0.08
 """Part of the range from black to white below white in which colour fades out: a saturated pixel is white."""
-_LUMA_GRAIN_PX, _CHROMA_GRAIN_PX = 0.7, 1.0
+LUMA_GRAIN_PX, CHROMA_GRAIN_PX = 0.7, 1.0
 """Deviations of the blur of a frame that is lifted by some stops, which would show its noise multiplied: measured,
 +2 dB at 4.5 stops and strong noise, -0.05 dB at 3 stops and little."""
-_SATURATED_SHARES = (0.92, 0.98)
+SATURATED_SHARES = (0.92, 0.98)
 """Of the range from black to white: up to the first a pixel speaks for itself, from the second it is saturated."""
-_FILL_SIZE_PX = 320
-_SMOOTH_SIZE_PX = 80
-_REACH_SHARE = 0.05
+FILL_SIZE_PX = 320
+SMOOTH_SIZE_PX = 80
+REACH_SHARE = 0.05
 """Deviation, as a share of the long side, of the neighbourhood that is asked."""
-_ENOUGH_KNOWN_SHARE = 0.1
+ENOUGH_KNOWN_SHARE = 0.1
 """Of the neighbourhood: with less trusted saturated content in it, it has less of a say."""
 
 
@@ -58,16 +58,15 @@ def replace_untrusted(
         crew: does it.
         reference_is_under: it is to be lifted; otherwise lowered.
     """
-    low, high = _SATURATED_SHARES
-    saturating = np.float32(levels.black + low * levels.span), np.float32(levels.black + high * levels.span)
+    saturating = saturating_codes(levels)
     nothing = np.empty((4, 0, 0), np.float32)
     if reference_is_under:
         continuation = nothing
-        luma_taps, chroma_taps = _taps(_LUMA_GRAIN_PX), _taps(_CHROMA_GRAIN_PX)
+        luma_taps, chroma_taps = filter_taps(LUMA_GRAIN_PX), filter_taps(CHROMA_GRAIN_PX)
     else:
         found = _continuation(reference, saturating, neighbour, confidence)
         continuation = nothing if found is None else found
-        luma_taps = chroma_taps = _taps(0)
+        luma_taps = chroma_taps = filter_taps(0)
     values, gains = curve.astype(np.float32), chroma_gains(curve, levels)
     full, half = widened_weights(confidence, neighbour, crew)
 
@@ -97,7 +96,13 @@ def replace_untrusted(
     crew.rows(neighbour.chroma.shape[1:], work_chroma)
 
 
-def _taps(deviation_px: float) -> npt.NDArray[np.float32]:
+def saturating_codes(levels: Levels) -> tuple[np.float32, np.float32]:
+    """Luma up to which a pixel speaks for itself, and from which it is saturated."""
+    low, high = SATURATED_SHARES
+    return np.float32(levels.black + low * levels.span), np.float32(levels.black + high * levels.span)
+
+
+def filter_taps(deviation_px: float) -> npt.NDArray[np.float32]:
     """Gaussian weights from the middle outwards; of a deviation of 0 the middle has all."""
     if deviation_px == 0:
         taps = np.zeros(REACH_PX + 1, np.float32)
@@ -115,8 +120,8 @@ def chroma_gains(curve: PixelArray, levels: Levels) -> npt.NDArray[np.float32]:
     """
     source = np.arange(curve.size, dtype=np.float32) - levels.black
     target = curve.astype(np.float32) - levels.black
-    gain = np.clip(target / np.maximum(source, 1), *_GAIN_LIMITS)
-    fade = np.clip((levels.span - target) / (_FADE_SHARE * levels.span), 0, 1)
+    gain = np.clip(target / np.maximum(source, 1), *GAIN_LIMITS)
+    fade = np.clip((levels.span - target) / (FADE_SHARE * levels.span), 0, 1)
     return np.asarray(gain * fade, np.float32)
 
 
@@ -125,14 +130,14 @@ def _continuation(
 ) -> npt.NDArray[np.float32] | None:
     """What trusted saturated parts say of those around them, as ``lay_luma`` takes it; None where they say little."""
     low, high = saturating
-    small_confidence = fit(confidence, _FILL_SIZE_PX)
+    small_confidence = fit(confidence, FILL_SIZE_PX)
     size = small_confidence.shape
     saturated = np.clip((_thumbnail(reference.luma, *size) - low) / (high - low), 0, 1)
     known = saturated.astype(np.float32) * small_confidence
     # So smooth a map is as good made of few pixels.
-    few = fit(known, _SMOOTH_SIZE_PX)
-    around = cv2.GaussianBlur(few, (0, 0), _REACH_SHARE * max(few.shape))
-    say = resize(np.asarray(around, np.float32), *size) / np.float32(_ENOUGH_KNOWN_SHARE)
+    few = fit(known, SMOOTH_SIZE_PX)
+    around = cv2.GaussianBlur(few, (0, 0), REACH_SHARE * max(few.shape))
+    say = resize(np.asarray(around, np.float32), *size) / np.float32(ENOUGH_KNOWN_SHARE)
     if say.max() < 1:
         return None
     planes = [_thumbnail(plane, *size) for plane in (neighbour.luma, *neighbour.chroma)]
@@ -140,9 +145,14 @@ def _continuation(
     return np.asarray(np.stack([np.minimum(say, 1), *np.moveaxis(filled, -1, 0)]), np.float32)
 
 
+def thumbnail_step(full: int, width: int) -> int:
+    """From one of the pixels that are asked to the next, for a plane and a thumbnail so wide."""
+    return max(1, full // (2 * width))
+
+
 def _thumbnail(plane: PixelArray, height: int, width: int) -> PixelArray:
     """A plane much reduced, from every so many pixels: all of them would say the same."""
-    step = max(1, plane.shape[1] // (2 * width))
+    step = thumbnail_step(plane.shape[1], width)
     spots: Any = np.ascontiguousarray(plane[::step, ::step])
     reduced: PixelArray = resize(spots, height, width)
     return reduced

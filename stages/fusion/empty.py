@@ -12,11 +12,11 @@ import numpy as np
 from stages.frame import PixelArray, Planes
 from stages.fusion.codes import CodeValues
 
-_MARGIN: Final = 0.015
+MARGIN: Final = 0.015
 """Of the range: nearer to black or white than this, an area is empty."""
-_ENOUGH: Final = 0.001
+ENOUGH: Final = 0.001
 """Share of the areas that show something, from which an exposure counts whole: a lamp far away is something."""
-_AREA_PX: Final = 8
+AREA_PX: Final = 8
 """Along a row: an area's mean does not take noise for content. Rows in between are left out."""
 
 
@@ -37,11 +37,11 @@ def stand_in_for_empty(under: Planes, over: Planes, codes: CodeValues) -> tuple[
 def shown(luma: PixelArray, codes: CodeValues) -> float:
     """In [0, 1]: 0 for a picture (H, W) that is black or white everywhere, 1 for any that shows something."""
     width = luma.shape[1]
-    side = min(_AREA_PX, width)
-    areas = luma[::_AREA_PX, : width // side * side].reshape(-1, side).mean(axis=1, dtype=np.float32)
-    margin = _MARGIN * codes.luma_span
+    side = min(AREA_PX, width)
+    areas = luma[::AREA_PX, : width // side * side].reshape(-1, side).mean(axis=1, dtype=np.float32)
+    margin = MARGIN * codes.luma_span
     low, high = codes.black + margin, codes.black + codes.luma_span - margin
-    return min(1.0, float(np.mean((areas > low) & (areas < high))) / _ENOUGH)
+    return min(1.0, float(np.mean((areas > low) & (areas < high))) / ENOUGH)
 
 
 def _mixed(other: Planes, own: Planes, share: float) -> Planes:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from stages.device.streams import CudaQueue
 from stages.errors import DeviceError
 from stages.frame import ColorTags, PixelArray, Planes
 from stages.fusion.chroma import fuse_chroma
 from stages.fusion.codes import CodeValues
 from stages.fusion.cuda.fuser import CudaFuser
-from stages.fusion.cuda.streams import CudaQueue
 from stages.fusion.empty import stand_in_for_empty
 from stages.fusion.fast import SMALLEST_SIDE, compiled_engine
 from stages.fusion.lcndr import LCNDR
@@ -24,20 +24,6 @@ from stages.fusion.tiles import fuse_tiled, strip_rows
 
 if TYPE_CHECKING:
     from stages.fusion.compiled.engine import CompiledFusion
-
-DeviceName = Literal["auto", "cpu", "cuda"]
-
-
-def choose_device(name: DeviceName) -> torch.device:
-    """``auto`` takes CUDA where there is one.
-
-    Raises:
-        DeviceError: CUDA was asked for and there is none.
-    """
-    available = torch.cuda.is_available()
-    if name == "cuda" and not available:
-        raise DeviceError("no CUDA device was found: use --device cpu, or install a CUDA build of torch and a driver")
-    return torch.device("cuda" if available and name != "cpu" else "cpu")
 
 
 class Engine(Protocol):
@@ -95,7 +81,6 @@ class Fuser:
         Raises:
             DeviceError: the device ran out of memory, or gave out; nothing is under way any more.
         """
-        under, over = stand_in_for_empty(under, over, CodeValues.of(color, under.bit_depth))
         return self._engine.push(under, over, color)
 
     def prepare(self, width: int, height: int, bit_depth: int) -> None:
@@ -135,6 +120,7 @@ class CpuFuser:
 
     def push(self, under: Planes, over: Planes, color: ColorTags) -> list[Planes]:
         """The pair's fused picture."""
+        under, over = stand_in_for_empty(under, over, CodeValues.of(color, under.bit_depth))
         try:
             with torch.inference_mode():
                 return [self._fuse(under, over, color)]

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal
 
+from stages.device.choice import DeviceName, choose_device
 from stages.errors import ConfigError
 from stages.frame import AlignedPair, FusedFrame, Planes, StreamInfo
-from stages.fusion.fuser import DeviceName, Fuser, choose_device
+from stages.fusion.fuser import Fuser
 from stages.fusion.mode import Mode
 from stages.fusion.models import load_model
 from stages.stage import FORBID_UNKNOWN_KEYS, Stage

@@ -14,9 +14,9 @@ from benchmarks.cuda import __main__ as command
 from benchmarks.cuda.parity import Row
 from benchmarks.cuda.targets import verdicts
 from benchmarks.cuda.trace import read
+from stages.device.standin import StandInQueue
+from stages.device.streams import CudaQueue
 from stages.fusion.cuda.gate import Difference
-from stages.fusion.cuda.standin import StandInQueue
-from stages.fusion.cuda.streams import CudaQueue
 from stages.fusion.models import list_models
 from tests.fusion import fake_cuda
 
@@ -46,6 +46,8 @@ def test_a_rehearsal_goes_through_everything(rehearsal: Path, capsys: pytest.Cap
     found = json.loads(rehearsal.read_text(encoding="utf-8"))
     assert {name: len(rows) for name, rows in found.items() if name not in ("device", "verdicts")} == {
         "parity with the CPU": 8 * MODELS,
+        "parity with the CPU in alignment": 4,
+        "alignment": 4,
         "speed": 4 * MODELS,
         "parts of a frame": 2 * MODELS,
         "variants": 10 * MODELS,

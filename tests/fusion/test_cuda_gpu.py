@@ -7,11 +7,11 @@ from threading import Thread
 import pytest
 import torch
 
+from stages.device.streams import CudaQueue
 from stages.frame import BT709, ColorRange, ColorTags, Planes
 from stages.fusion.cuda.fuser import CudaFuser, Precision
 from stages.fusion.cuda.gate import Difference, synthetic_pair
 from stages.fusion.cuda.replay import WARM_UP_FRAMES
-from stages.fusion.cuda.streams import CudaQueue
 from stages.fusion.fuser import Fuser
 from stages.fusion.mode import Mode
 from stages.fusion.models import load_model

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from stages.device.queue import Lane
+from stages.device.standin import StandInQueue
 from stages.errors import DeviceError
 from stages.frame import BT709, ColorRange, ColorTags, Planes
 from stages.fusion.ablation import switch_off
@@ -18,10 +20,8 @@ from stages.fusion.cuda.fuser import CudaFuser
 from stages.fusion.cuda.gate import Difference, synthetic_pair
 from stages.fusion.cuda.network import DeviceNetwork
 from stages.fusion.cuda.program import Format, PairProgram
-from stages.fusion.cuda.queue import Lane
 from stages.fusion.cuda.replay import WARM_UP_FRAMES
 from stages.fusion.cuda.ring import Slot
-from stages.fusion.cuda.standin import StandInQueue
 from stages.fusion.fuser import Fuser
 from stages.fusion.lcndr import LCNDR, Widths
 

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from pipeline.runner import Runner
+from stages.device.standin import StandInQueue
 from stages.errors import DeviceError
 from stages.frame import BT709, AlignedPair, ColorRange, ColorTags, ExposurePair, Frame, FusedFrame, StreamInfo
 from stages.fusion.cuda.fuser import CudaFuser
 from stages.fusion.cuda.gate import Difference, synthetic_pair
 from stages.fusion.cuda.network import DeviceNetwork
-from stages.fusion.cuda.standin import StandInQueue
 from stages.fusion.fuser import Fuser, Mode
 from stages.fusion.lcndr import LCNDR
 from stages.fusion.models import load_model

@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from stages.device.planes import DevicePlanes, Layout
+from stages.device.streams import CudaQueue
 from stages.frame import BT709
 from stages.fusion.cuda.fuser import CudaFuser
 from stages.fusion.cuda.gate import synthetic_pair
 from stages.fusion.cuda.replay import WARM_UP_FRAMES
-from stages.fusion.cuda.streams import CudaQueue
 from stages.fusion.lcndr import LCNDR, Widths
 from tests.fusion import fake_cuda
 from tests.fusion.fake_cuda import calls, current
@@ -80,3 +81,15 @@ def test_giving_up_waits_for_the_three_streams(queue: Queue) -> None:
     calls.clear()
     frames.close()
     assert calls == [f"caller waits for all of {lane}" for lane in ("upload", "compute", "download")]
+
+
+def test_pictures_on_the_device_are_waited_for_there_and_not_uploaded(queue: Queue) -> None:
+    frames, producer = fuser(queue), Queue(torch.device("cpu"))
+    layout = Layout(16, 24, 8)
+    ready = producer.mark()
+    ready.put("compute")
+    pair = [DevicePlanes(layout, torch.full((layout.codes,), code, dtype=torch.uint8), ready) for code in (60, 120)]
+    frames.push(pair[0], pair[1], BT709)
+    calls.clear()
+    frames.push(pair[0], pair[1], BT709)
+    assert calls[:3] == ["compute waits for compute", "compute waits for compute", "download waits for compute"]

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 
+from stages.device.choice import choose_device
 from stages.errors import DeviceError
 from stages.frame import BT709, ColorRange, ColorTags, Planes
-from stages.fusion.fuser import Fuser, choose_device
+from stages.fusion.fuser import Fuser
 from stages.fusion.models import load_model
 from tests.fusion.pictures import codes, pair
 

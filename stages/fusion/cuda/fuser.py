@@ -9,12 +9,12 @@ from typing import Final, Literal
 
 import torch
 
+from stages.device.queue import DeviceQueue
 from stages.errors import DeviceError
 from stages.frame import BT709, ColorTags, Planes
 from stages.fusion.cuda.gate import Difference, synthetic_pair
 from stages.fusion.cuda.network import DeviceNetwork
 from stages.fusion.cuda.program import Format, PairProgram
-from stages.fusion.cuda.queue import DeviceQueue
 from stages.fusion.cuda.replay import ReplayedProgram
 from stages.fusion.cuda.ring import Ring
 from stages.fusion.lcndr import LCNDR

@@ -4,45 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
+from stages.device.planes import Layout
 from stages.frame import ColorTags, Planes
 from stages.fusion.chroma import fuse_chroma
 from stages.fusion.codes import CodeValues
+from stages.fusion.cuda.empty import own_shares, with_shares
 from stages.fusion.cuda.network import DeviceNetwork
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class Format(Layout):
     """What must stay the same for buffers and a graph to serve the next pair, too."""
 
-    height: int
-    width: int
-    bit_depth: int
     color: ColorTags
 
     @classmethod
     def of(cls, planes: Planes, color: ColorTags) -> Format:
         """That of a picture."""
         return cls(planes.height, planes.width, planes.bit_depth, color)
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Of code values: torch does little with uint16, and 10 bits fit its signed sibling."""
-        return torch.uint8 if self.bit_depth == 8 else torch.int16
-
-    @property
-    def codes(self) -> int:
-        """Code values of one picture, luma and chroma."""
-        return self.height * self.width + 2 * (-(-self.height // 2) * -(-self.width // 2))
-
-    def split(self, codes: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures' code values (..., codes) as luma (..., H, W) and chroma (..., 2, h, w), in the same memory."""
-        pixels = self.height * self.width
-        lead = codes.shape[:-1]
-        luma = codes[..., :pixels].view(*lead, self.height, self.width)
-        return luma, codes[..., pixels:].view(*lead, 2, -(-self.height // 2), -(-self.width // 2))
 
 
 class PairProgram:
@@ -70,11 +51,16 @@ class PairProgram:
         self.write(luma, self.chroma(lumas, chromas), fused)
 
     def read(self, pair: Tensor) -> tuple[Tensor, Tensor]:
-        """Luma (1, 2, H, W), 0 = black, 1 = white, and chroma (2, 2, h, w) in [-0.5, 0.5] of both pictures."""
+        """Luma (1, 2, H, W), 0 = black, 1 = white, and chroma (2, 2, h, w) in [-0.5, 0.5] of both pictures.
+
+        One that shows nothing is replaced by the other.
+        """
         luma, chroma = self.picture.split(pair.view(2, self.picture.codes))
         precision, values = self.network.precision, self._values
-        lumas = luma.to(precision).sub_(values.black).div_(values.luma_span)[None]
-        return lumas, chroma.to(precision).sub_(values.grey).div_(values.chroma_span)
+        shares = own_shares(luma, values)
+        lumas = with_shares(luma.to(precision).sub_(values.black).div_(values.luma_span), shares)
+        chromas = with_shares(chroma.to(precision).sub_(values.grey).div_(values.chroma_span), shares)
+        return lumas[None], chromas
 
     def chroma(self, lumas: Tensor, chromas: Tensor) -> Tensor:
         """Fused chroma, (1, 2, h, w)."""

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from stages.device.queue import DeviceQueue
 from stages.fusion.cuda.program import PairProgram
-from stages.fusion.cuda.queue import DeviceQueue
 
 _log = logging.getLogger(__name__)
 

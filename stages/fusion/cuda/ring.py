@@ -1,6 +1,8 @@
 """How a frame crosses the bus.
 
     planes -> host_pair ==upload==> device_pair --compute--> device_fused ==download==> host_fused -> planes
+                                         ^
+                      planes that lie there already
 
 Each frame on its way has a slot, whose buffers and marks are made once. A lane waits for the one before it through the
 slot's marks, and the caller for the last of them; a slot is used again only after that. So while one frame computes,
@@ -10,15 +12,14 @@ the next goes up and the last one comes down, and nothing is allocated.
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 
-import numpy as np
-import numpy.typing as npt
-import torch
 from torch import Tensor
 
-from stages.frame import PixelArray, Planes
+from stages.device.planes import DevicePlanes
+from stages.device.queue import DeviceQueue
+from stages.frame import Planes
 from stages.fusion.cuda.program import Format
-from stages.fusion.cuda.queue import DeviceQueue
 from stages.fusion.cuda.replay import ReplayedProgram
 
 
@@ -32,18 +33,20 @@ class Slot:
         self.device_fused = queue.device_buffer(picture.codes, picture.dtype)
         self.host_fused = queue.host_buffer(picture.codes, picture.dtype)
         self.uploaded, self.computed, self.downloaded = queue.mark(), queue.mark(), queue.mark()
+        self.on_device: list[DevicePlanes] = []
+        """Both pictures while they are read, where they lie on the device; else none."""
 
     def fill(self, under: Planes, over: Planes) -> None:
         """Take both pictures in."""
-        for pictures, planes in zip(self.host_pair.view(2, self._picture.codes), (under, over), strict=True):
-            luma, chroma = self._picture.split(pictures)
-            luma.copy_(_tensor(planes.luma))
-            chroma.copy_(_tensor(planes.chroma))
+        self.on_device = [planes for planes in (under, over) if isinstance(planes, DevicePlanes)]
+        if len(self.on_device) < 2:
+            self.on_device.clear()
+            for codes, planes in zip(self.host_pair.view(2, self._picture.codes), (under, over), strict=True):
+                self._picture.fill(codes, planes)
 
     def fused(self) -> Planes:
         """The fused picture, in memory of its own."""
-        luma, chroma = self._picture.split(self.host_fused)
-        return Planes(_codes(luma), _codes(chroma), self._picture.bit_depth)
+        return self._picture.planes(self.host_fused)
 
 
 class Ring:
@@ -79,9 +82,14 @@ class Ring:
         slot = self._free.popleft()
         self._under_way.append(slot)
         run = self._queue.run
-        run("upload", lambda: _copy(slot.host_pair, slot.device_pair))
-        slot.uploaded.put("upload")
-        slot.uploaded.hold("compute")
+        if slot.on_device:
+            for planes, target in zip(slot.on_device, slot.device_pair.view(2, self.picture.codes), strict=True):
+                self._queue.hold("compute", planes.ready)
+                run("compute", partial(_copy, planes.codes, target))
+        else:
+            run("upload", lambda: _copy(slot.host_pair, slot.device_pair))
+            slot.uploaded.put("upload")
+            slot.uploaded.hold("compute")
         self.program.run(slot.device_pair, slot.device_fused)
         slot.computed.put("compute")
         slot.computed.hold("download")
@@ -92,29 +100,18 @@ class Ring:
         """Wait for the oldest frame; its slot holds it until the slot is taken again."""
         slot = self._under_way[0]
         slot.downloaded.wait()
+        slot.on_device.clear()
         self._free.append(self._under_way.popleft())
         return slot
 
     def abandon(self) -> None:
         """Let nothing be under way any more, whatever became of it."""
         self._queue.finish()
+        for slot in self._under_way:
+            slot.on_device.clear()
         self._free.extend(self._under_way)
         self._under_way.clear()
 
 
 def _copy(source: Tensor, target: Tensor) -> None:
     target.copy_(source, non_blocking=True)
-
-
-def _tensor(plane: PixelArray) -> Tensor:
-    """A plane's own memory."""
-    values = np.ascontiguousarray(plane)
-    return torch.from_numpy(values.view(np.int16) if values.dtype == np.uint16 else values)
-
-
-def _codes(plane: Tensor) -> PixelArray:
-    """A copy."""
-    if plane.dtype == torch.uint8:
-        return np.array(plane.numpy())
-    codes: npt.NDArray[np.uint16] = np.array(plane.numpy().view(np.uint16))
-    return codes

@@ -9,7 +9,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from stages.fusion.cuda.queue import LANES, Lane, Mark, Network, Work
+from stages.device.queue import LANES, Lane, Mark, Network, Work
 
 _capturing: Final = Lock()
 """A process can capture one graph at a time."""
@@ -69,6 +69,11 @@ class CudaQueue:
             graph.capture_end()
         return graph.replay
 
+    def hold(self, lane: Lane, mark: Mark) -> None:
+        """Let the stream wait for an event of whichever stream."""
+        assert isinstance(mark, _Event)
+        self.streams[lane].wait_event(mark.event)
+
     def finish(self) -> None:
         """Wait for the three streams, not for the whole device."""
         for stream in self.streams.values():
@@ -80,16 +85,16 @@ class _Event:
 
     def __init__(self, streams: dict[Lane, torch.cuda.Stream]) -> None:
         self._streams = streams
-        self._event = torch.cuda.Event(blocking=True)
+        self.event = torch.cuda.Event(blocking=True)
 
     def put(self, lane: Lane) -> None:
         """Record it."""
-        self._event.record(self._streams[lane])
+        self.event.record(self._streams[lane])
 
     def hold(self, lane: Lane) -> None:
         """Let the stream wait."""
-        self._streams[lane].wait_event(self._event)
+        self._streams[lane].wait_event(self.event)
 
     def wait(self) -> None:
         """Let the thread wait, without the interpreter's lock."""
-        self._event.synchronize()
+        self.event.synchronize()

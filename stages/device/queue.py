@@ -62,5 +62,8 @@ class DeviceQueue(Protocol):
             RuntimeError: the device cannot; the work itself may still run.
         """
 
+    def hold(self, lane: Lane, mark: Mark) -> None:
+        """As ``Mark.hold`` does in the mark's own queue, for a mark of any queue on the same device."""
+
     def finish(self) -> None:
         """Wait for all lanes."""

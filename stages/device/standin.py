@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import RLock
 
 import torch
 from torch import Tensor
 
-from stages.fusion.cuda.queue import LANES, Lane, Mark, Network, Work
+from stages.device.queue import LANES, Lane, Mark, Network, Work
 
 
 @dataclass(slots=True)
@@ -39,6 +40,8 @@ class StandInQueue:
         """How many buffers, marks and captures were asked for, by kind."""
         self._cannot_capture = cannot_capture
         self._lanes = {lane: _LaneState(deque()) for lane in LANES}
+        # Whoever waits for a picture of another thread's queue does its work here.
+        self._busy = RLock()
 
     @property
     def pending(self) -> int:
@@ -81,6 +84,10 @@ class StandInQueue:
             raise RuntimeError(self._cannot_capture)
         return work
 
+    def hold(self, lane: Lane, mark: Mark) -> None:
+        """Let a lane go on only when a mark, of this queue or another, is passed."""
+        self._give(lane, mark.wait)
+
     def finish(self) -> None:
         """Do everything, also what comes after work that fails; the first failure is raised then."""
         failures: list[Exception] = []
@@ -97,30 +104,28 @@ class StandInQueue:
         """How many steps the lane was given so far."""
         return self._lanes[lane].given
 
-    def hold(self, lane: Lane, until: tuple[Lane, int]) -> None:
-        """Let a lane go on only when another one has come so far."""
-        self._give(lane, lambda: self.advance(*until))
-
     def advance(self, lane: Lane, position: int) -> None:
         """Do a lane's steps up to a position, and before them what they wait for."""
         state = self._lanes[lane]
-        while state.done < position:
-            step = state.waiting.popleft()
-            state.done += 1
-            step()
+        with self._busy:
+            while state.done < position:
+                step = state.waiting.popleft()
+                state.done += 1
+                step()
 
     def _give(self, lane: Lane, step: Callable[[], None]) -> None:
         state = self._lanes[lane]
-        state.waiting.append(step)
-        state.given += 1
+        with self._busy:
+            state.waiting.append(step)
+            state.given += 1
 
 
 class _Point:
     """A mark of the stand-in."""
 
-    def __init__(self, queue: StandInQueue) -> None:
+    def __init__(self, queue: StandInQueue, at: tuple[Lane, int] | None = None) -> None:
         self._queue = queue
-        self._at: tuple[Lane, int] | None = None
+        self._at = at
 
     def put(self, lane: Lane) -> None:
         """Remember how much the lane was given."""
@@ -128,8 +133,7 @@ class _Point:
 
     def hold(self, lane: Lane) -> None:
         """Let the lane catch up with that first."""
-        if self._at is not None:
-            self._queue.hold(lane, self._at)
+        self._queue.hold(lane, _Point(self._queue, self._at))
 
     def wait(self) -> None:
         """Do the work up to it."""

@@ -1,0 +1,84 @@
+"""What stands in for the neighbour where it cannot be trusted: ``stages.alignment.substitute`` on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stages.alignment.cuda.picture import Picture, Weights, enlarged, laid_over, lookup, mean_luma, rounded
+from stages.alignment.levels import Levels
+from stages.alignment.substitute import (
+    CHROMA_GRAIN_PX,
+    FADE_SHARE,
+    GAIN_LIMITS,
+    LUMA_GRAIN_PX,
+    filter_taps,
+    saturating_codes,
+)
+
+
+def lifted(reference: Picture, curve: Tensor, levels: Levels, top: int) -> Picture:
+    """An under picture at the over picture's exposure, softened, since its noise would show multiplied."""
+    luma = _softened(reference.luma[None], filter_taps(LUMA_GRAIN_PX).tolist())[0]
+    chroma = _softened(reference.chroma, filter_taps(CHROMA_GRAIN_PX).tolist())
+    brightness = mean_luma(reference.luma)
+    return Picture(lookup(rounded(luma), curve), _amplified(chroma, brightness, curve, levels, top))
+
+
+def lowered(reference: Picture, curve: Tensor, continuation: Tensor, levels: Levels, top: int) -> Picture:
+    """An over picture at the under picture's exposure.
+
+    Args:
+        reference: the over picture.
+        curve: for each luma code value the new one.
+        continuation: (4, any height, any width) as ``Continuation`` gives it, for what is saturated.
+        levels: of the code values.
+        top: largest code value.
+    """
+    low, high = (float(code) for code in saturating_codes(levels))
+    brightness = mean_luma(reference.luma)
+    luma = lookup(reference.luma, curve)[None]
+    chroma = _amplified(reference.chroma, brightness, curve, levels, top)
+    continued = []
+    for own, source, channels in ((luma, reference.luma, slice(1, 2)), (chroma, brightness, slice(2, 4))):
+        around = enlarged(continuation, *source.shape)
+        saturated = ((source - low) / (high - low)).clamp(0, 1) * around[0]
+        continued.append(own + saturated * (around[channels] - own))
+    return Picture(continued[0][0], continued[1])
+
+
+def replaced(neighbour: Picture, standin: Picture, kept: Weights) -> Picture:
+    """Keeps of the neighbour what is trusted."""
+    chroma = laid_over(neighbour.chroma, standin.chroma, kept.chroma)
+    return Picture(laid_over(neighbour.luma, standin.luma, kept.luma), chroma)
+
+
+def _amplified(chroma: Tensor, brightness: Tensor, curve: Tensor, levels: Levels, top: int) -> Tensor:
+    middle = (top + 1) // 2
+    gain = lookup(brightness, chroma_gains(curve, levels))
+    return (gain * (chroma - middle) + middle).clamp_(0, top)
+
+
+def chroma_gains(curve: Tensor, levels: Levels) -> Tensor:
+    """For each luma code value of the reference the factor on its colour differences."""
+    source = torch.arange(curve.numel(), device=curve.device, dtype=torch.float32) - levels.black
+    target = curve - levels.black
+    gain = (target / source.clamp(min=1)).clamp(*GAIN_LIMITS)
+    return gain * ((levels.span - target) / (FADE_SHARE * levels.span)).clamp(0, 1)
+
+
+def _softened(planes: Tensor, taps: Sequence[float]) -> Tensor:
+    """(channels, h, w) through a symmetrical filter along columns and rows; the border is repeated outwards."""
+    reach = len(taps) - 1
+    padded = F.pad(planes[None], (reach, reach, reach, reach), mode="replicate")[0]
+    for dim in (1, 2):
+        count = padded.shape[dim] - 2 * reach
+        total = padded.narrow(dim, reach, count) * taps[0]
+        for away, tap in enumerate(taps[1:], 1):
+            total.add_(padded.narrow(dim, reach - away, count), alpha=tap)
+            total.add_(padded.narrow(dim, reach + away, count), alpha=tap)
+        padded = total
+    return padded
