@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from fractions import Fraction
 from threading import Thread
 from typing import Any
@@ -12,8 +11,6 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from stages.alignment.cuda.assembler import DeviceAssembler
 from stages.alignment.cuda.shuttle import Shuttle
@@ -27,6 +24,7 @@ from stages.frame import BT709, AlignedPair, ExposurePair, Planes, StreamInfo
 from stages.fusion.cuda.fuser import CudaFuser
 from stages.fusion.lcndr import LCNDR, Widths
 from tests.alignment.clips import aligned_by, moving_clip, pairs_of
+from tests.devices import DevicesSeen
 
 modes = pytest.mark.parametrize("mode", ["causal", "lookahead"])
 
@@ -215,31 +213,11 @@ class Meta(StandInQueue):
         return torch.empty(count, dtype=dtype, device="meta")
 
     def run(self, lane: Lane, work: Work) -> None:
-        seen = DevicesSeen()
+        seen = DevicesSeen(copies_up=True)
         with torch.inference_mode(), seen:
             work()
         self.elsewhere += seen.elsewhere
         self.operations += seen.operations
-
-
-class DevicesSeen(TorchDispatchMode):
-    """Writes down operations that touch tensors elsewhere, but for copies up."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.elsewhere: list[str] = []
-        self.operations = 0
-
-    def __torch_dispatch__(
-        self, func: Any, types: Sequence[Any], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        self.operations += 1
-        goes_up = func is torch.ops.aten.copy_.default and args[0].device.type == "meta"
-        tensors = [leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, Tensor)]
-        if not goes_up and any(tensor.device.type != "meta" for tensor in tensors):
-            self.elsewhere.append(str(func))
-        return result
 
 
 @modes

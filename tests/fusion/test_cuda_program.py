@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import pytest
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from stages.frame import BT709
 from stages.fusion.ablation import PARTS, switch_off
@@ -17,28 +12,9 @@ from stages.fusion.cuda.network import DeviceNetwork
 from stages.fusion.cuda.program import Format, PairProgram
 from stages.fusion.lcndr import LCNDR, Widths
 from stages.fusion.mode import Mode
+from tests.devices import DevicesSeen
 
 WIDTHS = Widths(shallow=8, middle=8, deep=8, attention=8, revision=8)
-
-
-class DevicesSeen(TorchDispatchMode):
-    """Writes down where the tensors of every operation lie."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.elsewhere: list[str] = []
-        self.operations = 0
-
-    def __torch_dispatch__(
-        self, func: Any, types: Sequence[Any], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        tensors = [leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, Tensor)]
-        self.operations += 1
-        # torch.tensor ends with this, wherever the tensor then lies.
-        if func is torch.ops.aten.detach_.default or any(tensor.device.type != "meta" for tensor in tensors):
-            self.elsewhere.append(str(func))
-        return result
 
 
 def operations_elsewhere(network: LCNDR, mode: Mode, size: tuple[int, int]) -> list[str]:
