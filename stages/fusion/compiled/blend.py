@@ -84,11 +84,11 @@ def _compare(above: Floats, here: Floats, below: Floats, factor: np.float32, flo
 
 
 @part
-def _weigh(ratio: Floats, above: Floats, below: Floats, share: np.float32, trust: np.float32) -> None:
+def _weigh(ratio: Floats, above: Floats, below: Floats, share: np.float32, contrast: np.float32) -> None:
     """Turn the contrasts' ratio into over's weight, given the logits of the rows of the map around this one."""
     for j in range(above.size):
         logit = above[j] + share * (below[j] - above[j])
-        ratio[j + 1] = sigmoid(np.float32(logit + trust * log2(ratio[j + 1])))
+        ratio[j + 1] = sigmoid(np.float32(logit + contrast * log2(ratio[j + 1])))
 
 
 @part
@@ -136,7 +136,7 @@ def blend_rows(
     low: np.float32,
     high: np.float32,
     floor: np.float32,
-    trust: np.float32,
+    contrast: np.float32,
     judge: CompiledJudge | None,
     top: np.float32 | None,
 ) -> None:
@@ -153,7 +153,7 @@ def blend_rows(
         low: code value of black; darker ones count as this.
         high: code value of white; brighter ones count as this.
         floor: the noise floor times ``WINDOW_PIXELS``, in code values.
-        trust: how much local contrast counts where nothing is judged.
+        contrast: how much the local one counts where nothing is judged.
         judge: of the level; None where maps and contrasts choose alone.
         top: the largest code value, where ``fused`` is the result, tones held and rounded; None for a level of floats.
     """
@@ -188,7 +188,7 @@ def blend_rows(
                 weigh(judge, features, hidden, factors, signed, weight)
             else:
                 _compare(sums[above, phase], sums[here, phase], sums[below, phase], factor, floor, weight)
-                _weigh(weight, logits[upper, phase], logits[lower, phase], share, trust)
+                _weigh(weight, logits[upper, phase], logits[lower, phase], share, contrast)
             _mix(bands[here, 0, phase], bands[here, 1, phase], weight, expanded, 2 * phase - 1, halves[phase])
         if top is None:
             join_floats(halves[0], halves[1], fused[row])

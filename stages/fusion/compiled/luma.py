@@ -36,7 +36,7 @@ class CompiledBlend:
         self._guidance: list[list[float]] = blend.guidance.tolist()
         self._parameters = blend
         self._judges: dict[tuple[int, float], CompiledJudge] = {}
-        self._trust = blend.contrast.numpy().astype(np.float32)
+        self._contrast = blend.contrast.numpy().astype(np.float32)
         self._noise_floor: list[float] = blend.noise_floor.exp().tolist()
         self._coarser = [np.empty((3, *level), np.float32) for level in self._sizes[1:]]
         """Under, over and fused."""
@@ -110,11 +110,11 @@ class CompiledBlend:
         shared = min(index, SHARED_FROM_LEVEL - 1)
         judge = self._judge(shared, float(high - low))
         floor = np.float32(self._noise_floor[shared] * float(high - low) * WINDOW_PIXELS)
-        trust, coarser, logits = self._trust[shared], self._coarser[index], self._logits[index]
+        contrast, coarser, logits = self._contrast[shared], self._coarser[index], self._logits[index]
         under, over, fused = pictures
 
         def work(first: int, last: int) -> None:
-            blend_rows(under, over, coarser, logits, fused, first, last, low, high, floor, trust, judge, top)
+            blend_rows(under, over, coarser, logits, fused, first, last, low, high, floor, contrast, judge, top)
 
         self._strips.run(*self._sizes[index], work)
 
