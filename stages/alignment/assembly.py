@@ -7,6 +7,7 @@ from stages.alignment.exposure import curve_exposed_by, difference_stops, expose
 from stages.alignment.grain import Grain, memory_share, steady
 from stages.alignment.levels import Levels
 from stages.alignment.plan import LEAST_SHARE, Plan
+from stages.alignment.plausible import plausible_codes
 from stages.alignment.substitute import replace_untrusted
 from stages.alignment.warp import lay_warped_over, warp_planes
 from stages.frame import Planes
@@ -27,6 +28,7 @@ class CpuAssembler:
         pair, first, spots, crew = plan.pair, plan.first, plan.spots, self._crew
         reference = pair.reference.planes
         levels = Levels.of(pair.reference.color, reference.bit_depth)
+        grain = None
         if plan.recall is None:
             (moved,) = warp_planes([first.planes], first.flow, crew)
         else:
@@ -54,7 +56,11 @@ class CpuAssembler:
             guess = plan.curve[reference.luma[spots.full]]
             miss = difference_stops(moved.luma[spots.full], guess, confidence[spots.small], levels)
             curve = curve_exposed_by(plan.curve, miss, levels)
-            replace_untrusted(moved, reference, confidence, curve, levels, crew, reference_is_under=under)
+            plausible = None
+            if plan.checks:
+                grain = grain or Grain.of(reference.luma, reference.bit_depth)
+                plausible = plausible_codes(curve, grain.deviation, levels)
+            replace_untrusted(moved, reference, confidence, curve, plausible, levels, crew, reference_is_under=under)
         return reference, moved
 
 

@@ -3,6 +3,9 @@
 Three tests, all at the working size: the flow back must undo the flow there; the pictures must agree, in the over
 frame's intensities, by more than noise and a slight misplacement explain; the pixel must lie inside the neighbour.
 Where an exposure is saturated or black the mapped pictures are flat and agree as far as anyone can tell.
+
+A slight misplacement is all that flow knows of thin things, though. Where it shows, trust falls to ``CHECKED``, and at
+full size each pixel is held to what the reference shows (``stages.alignment.plausible``).
 """
 
 from __future__ import annotations
@@ -39,6 +42,10 @@ _SUPPORT_WINDOW_PX = 21
 _SUPPORT_SHARE = (np.float32(0.2), np.float32(0.45))
 """Trusted share of the window: below the first, a pixel is trusted no more; at a straight edge it is half."""
 _SOFTENING_PX = 5
+CHECKED = np.float32(0.98)
+"""Trust from which all of the neighbour is kept; below 1, its pixels are checked one by one."""
+_SLIP, _NO_SLIP = np.float32(2), np.float32(1e6)
+"""Two pixels that differ by so many times what noise and mapping explain may not belong together."""
 _HALF = np.float32(0.5)
 
 
@@ -51,14 +58,15 @@ def confidence_map(reference: Picture, neighbour: Picture, motion: Motion, crew:
         motion: from the reference to the neighbour.
         crew: does it.
     """
+    reach_px = _reach_px(motion.flow)
     explained, outside = crew.both(
         lambda: _explained(reference, neighbour),
-        lambda: _residual(reference, neighbour, _reach_px(motion.flow)),
+        lambda: _residual(reference, neighbour, reach_px),
     )
-    _subtract(outside, explained)
+    _weigh(reference, neighbour, _NO_SLIP if reach_px > 1 else _SLIP, outside, explained)
     residual = np.asarray(cv2.boxFilter(explained, cv2.CV_32F, (3, 3)), np.float32)
     trust = np.empty(reference.shape, np.float32)
-    _judge(residual, motion.round_trip_px, trust)
+    _judge(residual, motion.round_trip_px, outside, trust)
     related = _related(trust, reference, neighbour)
     _limit(motion.flow, np.float32(related), trust)
     return _soften(trust)
@@ -70,19 +78,23 @@ def _explained(reference: Picture, neighbour: Picture) -> FloatArray:
 
 
 @kernel
-def _subtract(outside: Picture, explained: FloatArray) -> None:
-    """Leaves in place of what is explained the part of a residual that is not."""
+def _weigh(reference: Picture, neighbour: Picture, slip: np.float32, outside: Picture, explained: FloatArray) -> None:
+    """Leaves in place of what is explained what is not of a residual, in the residual's 1 for a slip, else 0."""
     for y in range(outside.shape[0]):
         for x in range(outside.shape[1]):
-            explained[y, x] = max(np.float32(outside[y, x]) - explained[y, x], np.float32(0))
+            known = explained[y, x]
+            explained[y, x] = max(np.float32(outside[y, x]) - known, np.float32(0))
+            difference = abs(np.float32(reference[y, x]) - np.float32(neighbour[y, x]))
+            outside[y, x] = difference > slip * known
 
 
 @kernel
-def _judge(residual: FloatArray, round_trip_px: FloatArray, trust: FloatArray) -> None:
+def _judge(residual: FloatArray, round_trip_px: FloatArray, slips: Picture, trust: FloatArray) -> None:
     for y in range(trust.shape[0]):
         for x in range(trust.shape[1]):
             undone = fall(round_trip_px[y, x], BELIEVED_PX, REFUTED_PX)
-            trust[y, x] = fall(residual[y, x], _TRUSTED_RESIDUAL, _STRANGE_RESIDUAL) * undone
+            agreed = fall(residual[y, x], _TRUSTED_RESIDUAL, _STRANGE_RESIDUAL) * undone
+            trust[y, x] = min(agreed, np.float32(1) - np.float32(slips[y, x]) * (np.float32(1) - CHECKED))
 
 
 @kernel
@@ -99,10 +111,15 @@ def _limit(flow: Flow, related: np.float32, trust: FloatArray) -> None:
             shares[x] *= related if inside else np.float32(0)
 
 
+def is_smeared(flow: Flow) -> bool:
+    """Whether the camera moves so fast that a long shutter shows no pixel as a short one does."""
+    return _reach_px(flow) > 1
+
+
 def _reach_px(flow: Flow) -> int:
     """How far a misplacement can be slight: a pixel, and what a moving camera's shutter smears."""
     steps = flow[::8, ::8]
-    typical_px = float(np.median(np.hypot(steps[..., 0], steps[..., 1])))
+    typical_px = float(np.sqrt(np.median(steps[..., 0] ** 2 + steps[..., 1] ** 2)))
     return round(min(max(_SMEAR_SHARE * typical_px, 1), _LARGEST_REACH_PX))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.alignment.camera import Flow
-from stages.alignment.confidence import Confidence
+from stages.alignment.confidence import CHECKED, Confidence, is_smeared
 from stages.alignment.exposure import Spots
 from stages.alignment.grain import stillness
 from stages.alignment.intensity import IntensityMapping
@@ -84,6 +84,11 @@ class Plan:
         return bool(self.confidence.min() < 1)
 
     @property
+    def checks(self) -> bool:
+        """Whether pixels that are not fully trusted are held to what the reference shows."""
+        return self.guesses and not is_smeared(self.first.flow)
+
+    @property
     def curve(self) -> PixelArray:
         """For each luma code value of the reference that of the neighbour."""
         mapping = self.first.mapping
@@ -110,5 +115,7 @@ def make_plan(pair: ExposurePair, sides: Sequence[Side], memory: Memory | None) 
         say = credit * confidence
         kept = say / np.maximum(say + side.confidence, np.float32(1e-6))
         layers.append(Layer(side, np.minimum(confidence, side.confidence)[spots.small], kept))
-        confidence = np.maximum(confidence, side.confidence)
+        # Where one of them is not fully trusted, pixels are checked.
+        least = CHECKED + (1 - CHECKED) * np.minimum(confidence, side.confidence)
+        confidence = np.minimum(np.maximum(confidence, side.confidence), least)
     return Plan(pair, first, recall, tuple(layers), confidence, spots)

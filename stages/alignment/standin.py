@@ -1,6 +1,7 @@
 """Laying the reference, brought to the neighbour's exposure, over what of the neighbour is not trusted.
 
 Most of a picture is trusted: it is walked in short pieces of rows, and those that keep all of it are passed over.
+Where trust is not quite full, a pixel of luma that cannot be right is moved just so far that it can.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from stages.alignment.confidence import CHECKED
 from stages.alignment.enlarging import Weight, enlarge_row, row_at
 from stages.compiling import kernel
 from stages.frame import PixelArray
@@ -18,7 +20,9 @@ REACH_PX = 3
 """Of the softening to each side."""
 _PIECE_PX = 64
 _HALF = np.float32(0.5)
-_UNIT = np.float32(1 / 255)
+WHOLE = int(255 * CHECKED)
+"""Weight, 255 = 1, from which all is kept."""
+_UNIT = np.float32(1 / WHOLE)
 
 
 @kernel
@@ -28,6 +32,7 @@ def lay_luma(
     taps: FloatArray,
     saturating: tuple[np.float32, np.float32],
     continuation: FloatArray,
+    plausible: PixelArray,
     weight: Weight,
     target: PixelArray,
     start: int,
@@ -42,6 +47,7 @@ def lay_luma(
         saturating: code values of the reference up to which a pixel speaks for itself and from which it is saturated.
         continuation: (4, any height, any width): how much it has to say in saturated parts, in [0, 1], and a picture
             of luma and both colour differences; empty where it says nothing.
+        plausible: (2, code values) the lowest and the highest luma for each of the reference's; empty: any.
         weight: (any height, w) of what is kept of the target.
         target: luma of the neighbour, written to.
         start: row.
@@ -54,7 +60,10 @@ def lay_luma(
         enlarge_row(weight, row_at(y, height, weight.shape[0]), kept)
         for begin in range(0, width, _PIECE_PX):
             stop = min(begin + _PIECE_PX, width)
-            if _kept(kept[begin:stop]):
+            least = _least(kept[begin:stop])
+            if plausible.size and least < 255:
+                _confine(reference[y, begin:stop], plausible, kept[begin:stop], target[y, begin:stop])
+            if least >= WHOLE:
                 continue
             _soften(reference, y, begin, stop, taps, column, tone)
             for step in range(stop - begin):
@@ -106,7 +115,7 @@ def lay_chroma(
         enlarge_row(weight, row_at(y, height, weight.shape[0]), kept)
         for begin in range(0, width, _PIECE_PX):
             stop = min(begin + _PIECE_PX, width)
-            if _kept(kept[begin:stop]):
+            if _least(kept[begin:stop]) >= WHOLE:
                 continue
             _soften(reference, y, begin, stop, taps, column, tone)
             for x in range(begin, stop):
@@ -121,12 +130,21 @@ def lay_chroma(
 
 
 @kernel
-def _kept(weight: Weight) -> bool:
-    """Whether all is kept."""
+def _least(weight: Weight) -> int:
     least = np.uint8(255)
     for x in range(weight.size):
         least = min(least, weight[x])
-    return bool(least == 255)
+    return int(least)
+
+
+@kernel
+def _confine(reference: PixelArray, plausible: PixelArray, weight: Weight, target: PixelArray) -> None:
+    """Holds what is not fully trusted between the lowest and the highest."""
+    lowest, highest = plausible[0], plausible[1]
+    for x in range(target.size):
+        if weight[x] < 255:
+            code = np.uintp(reference[x])
+            target[x] = min(max(target[x], lowest[code]), highest[code])
 
 
 @kernel
@@ -163,7 +181,7 @@ def _soften(
 def _mix(tone: FloatArray, weight: Weight, target: PixelArray) -> None:
     """Keeps of the target what the weight says."""
     for x in range(target.size):
-        share = np.float32(weight[x]) * _UNIT
+        share = min(np.float32(weight[x]) * _UNIT, np.float32(1))
         target[x] = np.int32(tone[x] + share * (np.float32(target[x]) - tone[x]) + _HALF)
 
 

@@ -42,6 +42,7 @@ def replace_untrusted(
     reference: Planes,
     confidence: Confidence,
     curve: PixelArray,
+    plausible: PixelArray | None,
     levels: Levels,
     crew: Crew,
     *,
@@ -49,11 +50,14 @@ def replace_untrusted(
 ) -> None:
     """Lays the reference, brought to the neighbour's exposure, over what cannot be trusted.
 
+    Where trust is not full, luma is held to what is plausible.
+
     Args:
         neighbour: on the reference's pixel grid; written to.
         reference: of the same size and depth.
         confidence: where the neighbour can be trusted.
         curve: for each luma code value of the reference that of the neighbour.
+        plausible: (2, code values) the lowest and the highest luma for each of the reference's; None holds nothing.
         levels: of the code values.
         crew: does it.
         reference_is_under: it is to be lifted; otherwise lowered.
@@ -69,10 +73,11 @@ def replace_untrusted(
         luma_taps = chroma_taps = filter_taps(0)
     values, gains = curve.astype(np.float32), chroma_gains(curve, levels)
     full, half = widened_weights(confidence, neighbour, crew)
+    bounds = np.empty((2, 0), curve.dtype) if plausible is None else plausible
 
     def work_luma(start: int, end: int) -> None:
         own, target = reference.luma, neighbour.luma
-        lay_luma(own, values, luma_taps, saturating, continuation, full, target, start, end)
+        lay_luma(own, values, luma_taps, saturating, continuation, bounds, full, target, start, end)
 
     def work_chroma(start: int, end: int) -> None:
         for channel in range(2):

@@ -13,10 +13,12 @@ from stages.alignment.cuda import exposure as device_exposure
 from stages.alignment.cuda import grain as device_grain
 from stages.alignment.cuda.continuation import Continuation
 from stages.alignment.cuda.picture import Picture, Weights
-from stages.alignment.cuda.substitute import chroma_gains, lifted, lowered, replaced
+from stages.alignment.cuda.substitute import chroma_gains, confined, lifted, lowered, replaced
+from stages.alignment.cuda.substitute import plausible_codes as device_plausible_codes
 from stages.alignment.cuda.warp import Displacements, Field, warped, warped_over
 from stages.alignment.intensity import estimate_mapping
 from stages.alignment.levels import Levels
+from stages.alignment.plausible import plausible_codes
 from stages.alignment.resampling import fit, resize
 from stages.alignment.warp import lay_warped_over, warp_planes
 from stages.device.planes import Layout
@@ -152,7 +154,10 @@ def test_without_enough_to_tell_there_is_no_noise() -> None:
 @sizes
 @depths
 @pytest.mark.parametrize("reference_is_under", [True, False])
-def test_the_reference_stands_in_alike(height: int, width: int, bit_depth: int, reference_is_under: bool) -> None:
+@pytest.mark.parametrize("checks", [True, False])
+def test_the_reference_stands_in_alike(
+    height: int, width: int, bit_depth: int, reference_is_under: bool, checks: bool
+) -> None:
     here, there = scene(height, width), scene(height, width, dx=9)
     for radiance in (here, there):
         radiance[height // 3 :, width // 2 :] = 5  # saturated in both
@@ -176,10 +181,18 @@ def test_the_reference_stands_in_alike(height: int, width: int, bit_depth: int, 
         )
         assert told[0].max() == 1
         standin = lowered(own, table, told, levels, top)
-    ours = replaced(moved, standin, Weights.of(torch.from_numpy(confidence * 255).round(), layout))
+    kept = Weights.of(torch.from_numpy(confidence * 255).round(), layout)
+    plausible = None
+    if checks:
+        deviation = np.linspace(0.3, 2, top + 1)
+        plausible = plausible_codes(curve, deviation, levels)
+        bounds = device_plausible_codes(table, torch.from_numpy(deviation), levels)
+        assert np.array_equal(np.stack([codes.numpy() for codes in bounds]), plausible)
+        moved = confined(moved, own.luma, bounds, kept)
+    ours = replaced(moved, standin, kept)
     changed = Planes(neighbour.luma.copy(), neighbour.chroma.copy(), bit_depth)
     substitute.replace_untrusted(
-        changed, reference, confidence, curve, levels, CREW, reference_is_under=reference_is_under
+        changed, reference, confidence, curve, plausible, levels, CREW, reference_is_under=reference_is_under
     )
     assert furthest(ours, changed) <= 2
     assert (changed.luma != neighbour.luma).any()

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 
 from stages.alignment.camera import Picture, coarse_shift
-from stages.alignment.confidence import confidence_map
+from stages.alignment.confidence import CHECKED, confidence_map
 from stages.alignment.crew import Crew
 from stages.alignment.exposure import difference_stops, exposed_by, tremor_stops
 from stages.alignment.fill import fill_from_surroundings
+from stages.alignment.grain import Grain
 from stages.alignment.intensity import estimate_mapping, lookup
 from stages.alignment.levels import Levels
-from stages.alignment.motion import MotionEstimator
+from stages.alignment.motion import Motion, MotionEstimator
+from stages.alignment.plausible import plausible_codes
 from stages.alignment.resampling import fit, shrink
 from stages.alignment.shifting import shift_rows
 from stages.alignment.substitute import chroma_gains, replace_untrusted
@@ -108,6 +110,17 @@ def test_confidence_is_full_for_equal_pictures_and_none_for_unrelated_ones() -> 
     assert confidence_map(here, unrelated, still, CREW).max() < 0.1
 
 
+@pytest.mark.parametrize(("camera_px", "checked"), [(0.0, True), (8.0, False)])
+def test_what_differs_by_a_pixel_is_checked_unless_a_shutter_smears_it(camera_px: float, checked: bool) -> None:
+    here, there = np.full((HEIGHT, WIDTH), 90, np.uint8), np.full((HEIGHT, WIDTH), 90, np.uint8)
+    here[:, 100], there[:, 101] = 160, 160
+    motion = Motion(np.full((HEIGHT, WIDTH, 2), (0, camera_px), np.float32), np.zeros((HEIGHT, WIDTH), np.float32))
+    trust = confidence_map(here, there, motion, CREW)[40:-40]
+    assert trust[:, 100].max() < 1 if checked else trust[:, 100].min() == 1
+    assert trust.min() >= CHECKED - 1e-6
+    assert trust[:, 120:].min() == 1
+
+
 def test_a_frame_without_motion_is_the_frame_itself() -> None:
     planes = photograph(window(CANVAS, 90, 160, dx=0, dy=0), stops=1)
     assert warp_planes([planes], np.zeros((45, 80, 2), np.float32), CREW)[0] is planes
@@ -149,7 +162,7 @@ def test_the_reference_stands_in_at_the_other_exposure(reference_is_under: bool,
     trusted = np.zeros((HEIGHT + 1, WIDTH + 1), np.float32)
     trusted[:, WIDTH // 2 :] = 1
     levels = Levels.of(BT709, bit_depth)
-    replace_untrusted(neighbour, reference, trusted, curve, levels, CREW, reference_is_under=reference_is_under)
+    replace_untrusted(neighbour, reference, trusted, curve, None, levels, CREW, reference_is_under=reference_is_under)
     assert (neighbour.luma[:, WIDTH // 2 :] == wrong[:, WIDTH // 2 :]).all()
     replaced = np.s_[:, : WIDTH // 2]
     stand_in, wanted = (
@@ -160,6 +173,42 @@ def test_the_reference_stands_in_at_the_other_exposure(reference_is_under: bool,
     error = np.abs(stand_in.chroma.astype(int) - wanted.chroma)[:, exposed]
     neutral = np.abs((truth.max_value + 1) // 2 - wanted.chroma.astype(int))[:, exposed]
     assert error.mean() < neutral.mean() / 2
+
+
+@pytest.mark.parametrize("bit_depth", [8, 10])
+@pytest.mark.parametrize("reference_is_under", [True, False])
+def test_a_thin_thing_beside_its_place_is_put_right(reference_is_under: bool, bit_depth: int) -> None:
+    scene, slipped = (window(CANVAS, HEIGHT, WIDTH, dx=0, dy=0) for _ in range(2))
+    scene[:, 40:280:12], slipped[:, 41:281:12] = 0.004, 0.004
+    stops = (0, 3) if reference_is_under else (3, 0)
+    reference, truth = (photograph(scene, stops=each, noise=0.002, bit_depth=bit_depth) for each in stops)
+    wrong = photograph(slipped, stops=stops[1], noise=0.002, seed=1, bit_depth=bit_depth)
+    under, over = (reference, truth) if reference_is_under else (truth, reference)
+    mapping = estimate_mapping(under.luma, over.luma, bit_depth)
+    curve = mapping.under_to_over if reference_is_under else mapping.over_to_under
+    trust, levels = np.full((HEIGHT, WIDTH), CHECKED, np.float32), Levels.of(BT709, bit_depth)
+    trust[: HEIGHT // 2] = 1
+    plausible = plausible_codes(curve, Grain.of(reference.luma, bit_depth).deviation, levels)
+    neighbour = Planes(wrong.luma.copy(), wrong.chroma.copy(), bit_depth)
+    replace_untrusted(
+        neighbour, reference, trust, curve, plausible, levels, CREW, reference_is_under=reference_is_under
+    )
+    assert (neighbour.luma[: HEIGHT // 2] == wrong.luma[: HEIGHT // 2]).all()
+    assert (neighbour.chroma == wrong.chroma).all()
+    errors = [
+        np.abs(planes.luma[HEIGHT // 2 :] - truth.luma[HEIGHT // 2 :].astype(float)).mean()
+        for planes in (wrong, neighbour)
+    ]
+    assert errors[1] < 0.65 * errors[0]
+
+
+def test_noise_alone_is_plausible() -> None:
+    scene = window(CANVAS, HEIGHT, WIDTH, dx=0, dy=0)
+    under, over = (photograph(scene, stops=stops, noise=0.02, seed=seed) for seed, stops in enumerate((0, 2)))
+    curve, levels = estimate_mapping(under.luma, over.luma, 8).under_to_over, Levels.of(BT709, 8)
+    lowest, highest = plausible_codes(curve, Grain.of(under.luma, 8).deviation, levels)
+    fits = (over.luma >= lowest[under.luma]) & (over.luma <= highest[under.luma])
+    assert fits.mean() > 0.9
 
 
 @pytest.mark.parametrize("flow_px", [0.0, 1.0])

@@ -113,6 +113,7 @@ class DeviceAssembler:
             alike=self._shuttle.array("guess", plan.confidence[plan.spots.small] > TRUST),
             continuation=continuation,
             confidence=confidence,
+            checks=plan.checks,
         )
 
     def _followed(self, purpose: str, plan: Plan, flow: Flow, trust: FloatMap) -> Followed:

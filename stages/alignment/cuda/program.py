@@ -11,7 +11,7 @@ from stages.alignment.cuda.continuation import Continuation
 from stages.alignment.cuda.exposure import curve_exposed_by, difference_stops, exposed_by, tremor_stops
 from stages.alignment.cuda.grain import Grain, memory_share, steady
 from stages.alignment.cuda.picture import Picture, Weights, lookup
-from stages.alignment.cuda.substitute import lifted, lowered, replaced
+from stages.alignment.cuda.substitute import confined, lifted, lowered, plausible_codes, replaced
 from stages.alignment.cuda.warp import Displacements, Field, stillness, warped, warped_over
 from stages.alignment.levels import Levels
 from stages.alignment.plan import LEAST_SHARE
@@ -72,6 +72,8 @@ class Guess:
     """For a reference that is over."""
     confidence: Tensor | None
     """(h, w) as small as the continuation takes it."""
+    checks: bool
+    """Whether luma that is not fully trusted is held to what the reference shows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,8 +101,9 @@ def develop(cargo: Cargo) -> tuple[Picture, Picture]:
     top = (1 << layout.bit_depth) - 1
     field = Field.of(cargo.flow, layout) if cargo.flow is not None else None
     reference = Picture.of(cargo.reference, layout)
+    grain = None
     if cargo.recalled is not None:
-        reference, moved = _steadied(cargo, cargo.recalled, reference, field, top)
+        reference, moved, grain = _steadied(cargo, cargo.recalled, reference, field, top)
     else:
         assert cargo.neighbour is not None
         (moved,) = warped([Picture.of(cargo.neighbour, layout)], field, top)
@@ -111,14 +114,14 @@ def develop(cargo: Cargo) -> tuple[Picture, Picture]:
         way = Field.of(layer.flow, layout) if layer.flow is not None else None
         moved = warped_over(moved, other, way, Weights.of(layer.kept, layout), top)
     if cargo.guess is not None:
-        moved = _completed(cargo, cargo.guess, reference, moved, top)
+        moved = _completed(cargo, cargo.guess, reference, moved, grain, top)
     return reference, moved
 
 
 def _steadied(
     cargo: Cargo, recalled: Recalled, reference: Picture, field: Field | None, top: int
-) -> tuple[Picture, Picture]:
-    """The reference with less noise and tremor, and what is remembered of the other exposure."""
+) -> tuple[Picture, Picture, Grain]:
+    """The reference with less noise and tremor, what is remembered of the other exposure, and the noise there was."""
     layout, levels = cargo.layout, cargo.levels
     before = Picture.of(recalled.neighbour, layout)
     stops = difference_stops(recalled.spots.on(before), _spots(reference, cargo), recalled.spots.alike, levels)
@@ -131,10 +134,12 @@ def _steadied(
     share = share * (share.mean() > LEAST_SHARE)
     moved, remembered = warped([Picture.of(recalled.reference, layout), before], field, top)
     weights = Weights.of((share * 255).round_(), layout)
-    return steady(reference, remembered, weights, grain), moved
+    return steady(reference, remembered, weights, grain), moved, grain
 
 
-def _completed(cargo: Cargo, guess: Guess, reference: Picture, moved: Picture, top: int) -> Picture:
+def _completed(
+    cargo: Cargo, guess: Guess, reference: Picture, moved: Picture, grain: Grain | None, top: int
+) -> Picture:
     """The other exposure with the reference standing in for what is not trusted."""
     levels = cargo.levels
     guessed = lookup(_spots(reference, cargo), guess.curve)
@@ -146,7 +151,12 @@ def _completed(cargo: Cargo, guess: Guess, reference: Picture, moved: Picture, t
         low, high = (float(code) for code in saturating_codes(levels))
         around = guess.continuation(reference.luma, (low, high), moved, guess.confidence)
         standin = lowered(reference, curve, around, levels, top)
-    return replaced(moved, standin, Weights.of(guess.kept, cargo.layout))
+    kept = Weights.of(guess.kept, cargo.layout)
+    if guess.checks:
+        grain = grain or Grain.of(reference, top + 1)
+        plausible = plausible_codes(curve, grain.deviation[0], levels)
+        moved = confined(moved, reference.luma, plausible, kept)
+    return replaced(moved, standin, kept)
 
 
 def _spots(picture: Picture, cargo: Cargo) -> Tensor:

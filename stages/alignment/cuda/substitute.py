@@ -10,6 +10,8 @@ from torch import Tensor
 
 from stages.alignment.cuda.picture import Picture, Weights, enlarged, laid_over, lookup, mean_luma, rounded
 from stages.alignment.levels import Levels
+from stages.alignment.plausible import NOISE_DEVIATIONS, margin_codes
+from stages.alignment.standin import WHOLE
 from stages.alignment.substitute import (
     CHROMA_GRAIN_PX,
     FADE_SHARE,
@@ -50,10 +52,36 @@ def lowered(reference: Picture, curve: Tensor, continuation: Tensor, levels: Lev
     return Picture(continued[0][0], continued[1])
 
 
+def plausible_codes(curve: Tensor, deviation: Tensor, levels: Levels) -> tuple[Tensor, Tensor]:
+    """The lowest and the highest luma code value of the neighbour for each of the reference.
+
+    Args:
+        curve: for each luma code value of the reference that of the neighbour.
+        deviation: of the reference's noise, for each of its code values.
+        levels: of the code values.
+    """
+    top, margin, white = curve.numel() - 1, margin_codes(curve.numel()), int(saturating_codes(levels)[0])
+    codes = torch.arange(curve.numel(), device=curve.device)
+    reach = (NOISE_DEVIATIONS * deviation).round().long()
+    lowest = lookup((codes - reach).clamp(0, white), curve) - margin
+    highest = lookup((codes + reach).clamp(max=top), curve) + margin
+    return lowest.clamp(min=0), highest.masked_fill(codes + reach >= white, top).clamp(max=top)
+
+
+def confined(neighbour: Picture, reference: Tensor, plausible: tuple[Tensor, Tensor], kept: Weights) -> Picture:
+    """Luma of what is not fully trusted held between the lowest and the highest for the reference's luma (H, W)."""
+    lowest, highest = (lookup(reference, codes) for codes in plausible)
+    held = torch.minimum(torch.maximum(neighbour.luma, lowest), highest)
+    return Picture(torch.where(kept.luma < 1, held, neighbour.luma), neighbour.chroma)
+
+
 def replaced(neighbour: Picture, standin: Picture, kept: Weights) -> Picture:
     """Keeps of the neighbour what is trusted."""
-    chroma = laid_over(neighbour.chroma, standin.chroma, kept.chroma)
-    return Picture(laid_over(neighbour.luma, standin.luma, kept.luma), chroma)
+    luma, chroma = ((share * (255 / WHOLE)).clamp(max=1) for share in (kept.luma, kept.chroma))
+    return Picture(
+        laid_over(neighbour.luma, standin.luma, luma),
+        laid_over(neighbour.chroma, standin.chroma, chroma),
+    )
 
 
 def _amplified(chroma: Tensor, brightness: Tensor, curve: Tensor, levels: Levels, top: int) -> Tensor:
