@@ -21,6 +21,14 @@ _R = TypeVar("_R")
 
 _settings: Any = config
 """Numba's; it declares none of them."""
+_PART: dict[str, Any] = {
+    "nogil": True,
+    "fastmath": True,
+    "error_model": "numpy",
+    "forceinline": True,
+    # As in the documentation of ``numba.extending.register_jitable``; not declared either.
+    "_nrt": False,
+}
 
 
 def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -34,14 +42,18 @@ def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
         return njit(nogil=True, fastmath=True, error_model="numpy", cache=True)(function)
     except RuntimeError:
         # Neither that folder nor the package's own can be written to.
-        return part(function)
+        return njit(nogil=True, fastmath=True, error_model="numpy")(function)
     finally:
         _settings.CACHE_DIR = before
 
 
 def part(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """What only kernels call: compiled as a part of them, hence not kept by itself."""
-    return njit(nogil=True, fastmath=True, error_model="numpy")(function)
+    """What only kernels call: compiled into them, hence not kept by itself. It makes no arrays, only views of them.
+
+    So views need not be counted, which costs more than the work where rows are short.
+    """
+    compiled: Callable[_P, _R] = njit(**_PART)(function)
+    return compiled
 
 
 @cache

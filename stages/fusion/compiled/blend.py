@@ -157,12 +157,38 @@ def blend_rows(
         judge: of the level; None where maps and contrasts choose alone.
         top: the largest code value, where ``fused`` is the result, tones held and rounded; None for a level of floats.
     """
-    height, width = under.shape[0], coarse.shape[2] + 2
+    width = coarse.shape[2] + 2
     bands, sums = np.zeros((3, 2, 3, width), np.float32), np.zeros((3, 2, 2, width), np.float32)
     halves, expanded, weight = np.zeros((2, width), np.float32), np.zeros(width, np.float32), np.ones(width, np.float32)
-    if judge is not None:
+    pictures, room = (under, over, coarse, logits, fused), (bands, sums, halves, expanded, weight)
+    if judge is None:
+        _blend_rows(pictures, first, last, low, high, floor, contrast, None, None, room, top)
+    else:
         slopes = np.zeros((3, 2, 2, 2, width), np.float32)
-        features, hidden, factors, signed = room_for(judge, width - 2)
+        compared = room_for(judge, width - 2)
+        _blend_rows(pictures, first, last, low, high, floor, contrast, judge, (slopes, compared), room, top)
+
+
+@part
+def _blend_rows(
+    pictures: tuple[Source, Source, Floats, Floats, Source],
+    first: int,
+    last: int,
+    low: np.float32,
+    high: np.float32,
+    floor: np.float32,
+    contrast: np.float32,
+    judge: CompiledJudge | None,
+    judged: tuple[Floats, tuple[Floats, Floats, Floats, Floats]] | None,
+    room: tuple[Floats, Floats, Floats, Floats, Floats],
+    top: np.float32 | None,
+) -> None:
+    """The same: under, over, coarse, logits, fused, and where rows are worked on."""
+    under, over, coarse, logits, fused = pictures
+    bands, sums, halves, expanded, weight = room
+    height = under.shape[0]
+    if judged is not None:
+        slopes, (features, hidden, factors, signed) = judged
     for y in range(first - 1, last + 1):
         _next_rows(y, under, over, coarse, low, high, bands, sums)
         if judge is not None:

@@ -119,7 +119,7 @@ def fuse_chroma_rows(
         matrix: (K_R, K_B).
         top: largest code value.
     """
-    _, height, width = fused.shape
+    width = fused.shape[2]
     sums = np.zeros((_ROWS, width), np.float32)
     bordered = np.zeros(width + 2 * _REACH, np.float32)
     luma, share = np.empty(width, np.float32), np.empty(width, np.float32)
@@ -127,6 +127,26 @@ def fuse_chroma_rows(
     per_column = np.empty(width, np.float32)
     for x in range(width):
         per_column[x] = 1 / np.float32(min(x + _REACH, width - 1) - max(x - _REACH, 0) + 1)
+    _fuse_rows(
+        lumas, chromas, fused, first, last, coding, matrix, top, (sums, bordered, luma, share, credits, per_column)
+    )
+
+
+@part
+def _fuse_rows(
+    lumas: tuple[PixelArray, PixelArray],
+    chromas: tuple[PixelArray, PixelArray],
+    fused: PixelArray,
+    first: int,
+    last: int,
+    coding: Coding,
+    matrix: tuple[np.float32, np.float32],
+    top: np.float32,
+    room: tuple[Floats, Floats, Floats, Floats, Floats, Floats],
+) -> None:
+    """The same, and where rows are worked on."""
+    sums, bordered, luma, share, credits, per_column = room
+    height = fused.shape[1]
     low = max(coding[2] - np.float32(0.5) * coding[3], np.float32(0))
     high = min(coding[2] + np.float32(0.5) * coding[3], top)
     for y in range(first - _REACH, last + _REACH):

@@ -15,7 +15,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from stages.compiling import kernel
+from stages.compiling import kernel, part
 from stages.fusion.compiled.rows import Floats
 
 _WIDE = bool(binding.get_host_cpu_features().get("avx512f", False))
@@ -24,14 +24,14 @@ _VECTORS = 4 if _WIDE else 2
 _CHANNELS = 4
 """Computed at a time."""
 BLOCK_PIXELS = _LANES * _VECTORS
-"""Side by side."""
+"""Side by side, where there are as many."""
 
 _INT64, _FLOAT = ir.IntType(64), ir.FloatType()
 _VECTOR = ir.VectorType(_FLOAT, _LANES)
 
 
-def _block_of(side: int) -> Any:
-    """A function for kernels: ``BLOCK_PIXELS`` pixels of ``_CHANNELS`` output channels.
+def _block_of(side: int, vectors: int) -> Any:
+    """A function for kernels: so many vectors of pixels of ``_CHANNELS`` output channels.
 
     Its arguments: source, weights, biases and target, each an array and the number of its first element; then the
     elements of a row and of a plane, the number of input channels, and the slope of negative results.
@@ -75,31 +75,31 @@ def _block_of(side: int) -> Any:
 
         source, weights, biases, target = (first_of(index) for index in (0, 2, 4, 6))
         row, plane, channels, slope = arguments[8:]
-        sums = [[cgutils.alloca_once(builder, _VECTOR) for _ in range(_VECTORS)] for _ in range(_CHANNELS)]
+        sums = [[cgutils.alloca_once(builder, _VECTOR) for _ in range(vectors)] for _ in range(_CHANNELS)]
         for channel in range(_CHANNELS):
             bias = spread(builder.load(after(biases, channel)))
-            for part in sums[channel]:
-                builder.store(bias, part)
+            for total in sums[channel]:
+                builder.store(bias, total)
         with cgutils.for_range(builder, channels) as loop:
             corner = after(source, builder.mul(loop.index, plane))
             tap = after(weights, builder.mul(loop.index, ir.Constant(_INT64, side * side * _CHANNELS)))
             for _ in range(side):
                 for column in range(side):
                     seen = []
-                    for part in range(_VECTORS):
-                        seen.append(builder.load(vector(after(corner, column + part * _LANES)), align=4))
+                    for index in range(vectors):
+                        seen.append(builder.load(vector(after(corner, column + index * _LANES)), align=4))
                     for channel in range(_CHANNELS):
                         weight = spread(builder.load(after(tap, channel)))
-                        for pixels, part in zip(seen, sums[channel], strict=True):
+                        for pixels, total in zip(seen, sums[channel], strict=True):
                             product = builder.fmul(pixels, weight, flags=("contract",))
-                            builder.store(builder.fadd(builder.load(part), product, flags=("contract",)), part)
+                            builder.store(builder.fadd(builder.load(total), product, flags=("contract",)), total)
                     tap = after(tap, _CHANNELS)
                 corner = after(corner, row)
         slopes, nothing = spread(slope), ir.Constant(_VECTOR, None)
         for channel in range(_CHANNELS):
             plane_of_channel = after(target, builder.mul(plane, ir.Constant(_INT64, channel)))
-            for index, part in enumerate(sums[channel]):
-                value = builder.load(part)
+            for index, total in enumerate(sums[channel]):
+                value = builder.load(total)
                 positive = builder.fcmp_ordered(">", value, nothing)
                 value = builder.select(positive, value, builder.fmul(value, slopes))
                 builder.store(value, vector(after(plane_of_channel, index * _LANES)), align=4)
@@ -108,7 +108,8 @@ def _block_of(side: int) -> Any:
     return intrinsic(typed)
 
 
-_block_of_3, _block_of_1 = _block_of(3), _block_of(1)
+_whole_of_3, _whole_of_1 = _block_of(3, _VECTORS), _block_of(1, _VECTORS)
+_rest_of_3, _rest_of_1 = _block_of(3, 1), _block_of(1, 1)
 
 
 def bordered(channels: int, height: int, width: int) -> Floats:
@@ -130,6 +131,91 @@ def packed(weight: Floats) -> Floats:
     return np.ascontiguousarray(blocks.transpose(0, 2, 3, 1))
 
 
+@part
+def mix_channels(
+    source: Floats, weights: Floats, biases: Floats, slope: np.float32, target: Floats, row: int, width: int
+) -> None:
+    """One row of the arrays in a 1 x 1 convolution and its leaky rectifier; may change what lies beyond."""
+    _, rows, stride = source.shape
+    blocks, channels, _, at_once = weights.shape
+    pixels, planes = source.reshape(source.size), target.reshape(target.size)
+    numbers = weights.reshape(weights.size)
+    plane = rows * stride
+    for block in range(blocks):
+        tap, bias = block * channels * at_once, block * at_once
+        x = 0
+        while x < width:
+            whole = _is_whole(x, width)
+            centre = row * stride + 1 + _start(x, width, whole)
+            to = bias * plane + centre
+            if whole:
+                _whole_of_1(pixels, centre, numbers, tap, biases, bias, planes, to, stride, plane, channels, slope)
+                x += BLOCK_PIXELS
+            else:
+                _rest_of_1(pixels, centre, numbers, tap, biases, bias, planes, to, stride, plane, channels, slope)
+                x += _LANES
+
+
+@part
+def _convolve_row(
+    source: Floats, weights: Floats, biases: Floats, slope: np.float32, target: Floats, y: int, width: int
+) -> None:
+    """Row ``y`` of the picture in a 3 x 3 convolution that pads with zeros, likewise."""
+    _, rows, stride = source.shape
+    blocks, channels, taps, at_once = weights.shape
+    pixels, planes = source.reshape(source.size), target.reshape(target.size)
+    numbers = weights.reshape(weights.size)
+    plane = rows * stride
+    for block in range(blocks):
+        tap, bias = block * channels * taps * at_once, block * at_once
+        x = 0
+        while x < width:
+            whole = _is_whole(x, width)
+            corner = y * stride + _start(x, width, whole)
+            to = bias * plane + corner + stride + 1
+            if whole:
+                _whole_of_3(pixels, corner, numbers, tap, biases, bias, planes, to, stride, plane, channels, slope)
+                x += BLOCK_PIXELS
+            else:
+                _rest_of_3(pixels, corner, numbers, tap, biases, bias, planes, to, stride, plane, channels, slope)
+                x += _LANES
+
+
+@part
+def _is_whole(x: int, width: int) -> bool:
+    """Whether a whole block from ``x`` on costs less than vectors one by one."""
+    return width - x > _LANES and 2 * width > BLOCK_PIXELS
+
+
+@part
+def _start(x: int, width: int, whole: bool) -> int:
+    """Where a block begins: the last one overlaps the one before rather than the picture's edge."""
+    return max(min(x, width - (BLOCK_PIXELS if whole else _LANES)), 0)
+
+
+@part
+def convolve_rows(
+    source: Floats,
+    weights: Floats,
+    biases: Floats,
+    slope: np.float32,
+    target: Floats,
+    first: int,
+    last: int,
+    width: int,
+) -> None:
+    """``convolve`` for kernels."""
+    for y in range(first, last):
+        if weights.shape[2] == 1:
+            mix_channels(source, weights, biases, slope, target, y + 1, width)
+        else:
+            _convolve_row(source, weights, biases, slope, target, y, width)
+        if width < BLOCK_PIXELS:
+            for channel in range(weights.shape[0] * weights.shape[3]):
+                for x in range(width + 1, target.shape[2]):
+                    target[channel, y + 1, x] = np.float32(0)
+
+
 @kernel
 def convolve(
     source: Floats,
@@ -144,7 +230,7 @@ def convolve(
     """Rows ``[first, last)`` of a convolution that pads with zeros, and its leaky rectifier.
 
     Args:
-        source: as ``bordered`` makes them; as many as the weights take.
+        source: as ``bordered`` makes them; as many as the weights take, or more, of which the first count.
         weights: as ``packed`` gives them.
         biases: for each output channel, filled up as the weights are.
         slope: of negative results; 1 for no rectifier.
@@ -153,25 +239,4 @@ def convolve(
         last: the row after the last.
         width: of the picture.
     """
-    channels, rows, stride = source.shape
-    blocks, _, taps, at_once = weights.shape
-    pixels, planes = source.reshape(source.size), target.reshape(target.size)
-    numbers = weights.reshape(weights.size)
-    plane = rows * stride
-    for y in range(first, last):
-        for block in range(blocks):
-            tap = block * channels * taps * at_once
-            for x in range(0, width, BLOCK_PIXELS):
-                # The last block overlaps the one before rather than the picture's edge.
-                corner = y * stride + max(min(x, width - BLOCK_PIXELS), 0)
-                centre = corner + stride + 1
-                to = block * at_once * plane + centre
-                bias = block * at_once
-                if taps == 1:
-                    _block_of_1(pixels, centre, numbers, tap, biases, bias, planes, to, stride, plane, channels, slope)
-                else:
-                    _block_of_3(pixels, corner, numbers, tap, biases, bias, planes, to, stride, plane, channels, slope)
-            if width < BLOCK_PIXELS:
-                for channel in range(block * at_once, block * at_once + at_once):
-                    for x in range(width + 1, stride):
-                        target[channel, y + 1, x] = np.float32(0)
+    convolve_rows(source, weights, biases, slope, target, first, last, width)

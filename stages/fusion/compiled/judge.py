@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.compiling import part
+from stages.compiling import kernel, part
 from stages.fusion.blend import JUDGE_FEATURES, MEAN_OFFSET, MEAN_SHARE, MultiScaleBlend
 from stages.fusion.compiled.arithmetic import log2, sigmoid
-from stages.fusion.compiled.convolution import BLOCK_PIXELS, convolve, filled_channels, packed
+from stages.fusion.compiled.convolution import BLOCK_PIXELS, filled_channels, mix_channels, packed
 from stages.fusion.compiled.rows import Floats, Source, split_row
 
 _LN_2 = math.log(2)
@@ -73,15 +73,15 @@ class CompiledJudge(NamedTuple):
         )
 
 
-@part
+@kernel
 def room_for(judge: CompiledJudge, width: int) -> tuple[Floats, Floats, Floats, Floats]:
-    """Where rows of so many pixels are worked on: features, hidden, factors, as ``convolve`` takes them; the signed."""
+    """Where rows of so many pixels are worked on: features, hidden, factors, (..., 1, ...); the signed."""
     stride = max(width, BLOCK_PIXELS) + 2
     hidden, factors = judge.first_bias.size, judge.second_bias.size
     return (
-        np.zeros((JUDGE_FEATURES, 3, stride), np.float32),
-        np.zeros((hidden, 3, stride), np.float32),
-        np.zeros((factors, 3, stride), np.float32),
+        np.zeros((JUDGE_FEATURES, 1, stride), np.float32),
+        np.zeros((hidden, 1, stride), np.float32),
+        np.zeros((factors, 1, stride), np.float32),
         np.zeros((_SIGNED, stride), np.float32),
     )
 
@@ -127,8 +127,8 @@ def compare_slopes(
         under = log2(_squared(above[0], here[0], below[0], j, floor))
         over = log2(_squared(above[1], here[1], below[1], j, floor))
         signed[2, j] = over - under
-        features[3, 1, j] = abs(over - under)
-        features[4, 1, j] = over + under
+        features[3, 0, j] = abs(over - under)
+        features[4, 0, j] = over + under
 
 
 @part
@@ -146,8 +146,8 @@ def compare_sums(
         under = log2(np.float32((above[0, j] + here[0, j] + below[0, j]) * factor + floor))
         over = log2(np.float32((above[1, j] + here[1, j] + below[1, j]) * factor + floor))
         signed[1, j] = over - under
-        features[1, 1, j] = abs(over - under)
-        features[2, 1, j] = over + under
+        features[1, 0, j] = abs(over - under)
+        features[2, 0, j] = over + under
 
 
 @part
@@ -156,7 +156,7 @@ def compare_maps(above: Floats, below: Floats, share: np.float32, features: Floa
     for j in range(above.size):
         logit = above[j] + share * (below[j] - above[j])
         signed[0, j + 1] = logit
-        features[0, 1, j + 1] = abs(logit)
+        features[0, 0, j + 1] = abs(logit)
 
 
 @part
@@ -165,8 +165,8 @@ def weigh(
 ) -> None:
     """Over's weight, from what was compared."""
     count = weight.size - 2
-    convolve(features, judge.first, judge.first_bias, np.float32(0), hidden, 0, 1, count)
-    convolve(hidden, judge.second, judge.second_bias, np.float32(1), factors, 0, 1, count)
+    mix_channels(features, judge.first, judge.first_bias, np.float32(0), hidden, 0, count)
+    mix_channels(hidden, judge.second, judge.second_bias, np.float32(1), factors, 0, count)
     for j in range(1, count + 1):
-        logit = factors[0, 1, j] * signed[0, j] + factors[1, 1, j] * signed[1, j] + factors[2, 1, j] * signed[2, j]
+        logit = factors[0, 0, j] * signed[0, j] + factors[1, 0, j] * signed[1, j] + factors[2, 0, j] * signed[2, j]
         weight[j] = sigmoid(np.float32(logit))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
-from stages.fusion.compiled.convolution import convolve, filled_channels, packed
+from stages.fusion.compiled.convolution import filled_channels, packed
 from stages.fusion.compiled.rows import Floats
 
 
@@ -34,11 +35,14 @@ class Layer:
         """Weights, biases and slope."""
         return self.weight, self.biases, self.slope
 
-    def run(
-        self, source: Floats, target: Floats, first: int, last: int, width: int, *, weight: Floats | None = None
-    ) -> None:
-        """As ``convolve``, with the layer's weight or another."""
-        convolve(source, self.weight if weight is None else weight, self.biases, self.slope, target, first, last, width)
+
+def affine(layer: nn.Module, inputs: int) -> tuple[Floats, Floats]:
+    """Weights (out, in) and biases of a layer without neighbours; of one that is switched off, what it always says."""
+    if isinstance(layer, nn.Linear | nn.Conv2d):
+        assert layer.bias is not None
+        return as_array(layer.weight).reshape(layer.weight.shape[:2]), as_array(layer.bias)
+    biases = as_array(layer(torch.zeros(1, inputs)).flatten())
+    return np.zeros((biases.size, inputs), np.float32), biases
 
 
 def as_array(parameter: Tensor) -> Floats:

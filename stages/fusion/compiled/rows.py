@@ -44,8 +44,15 @@ def join_floats(even: Floats, odd: Floats, target: Floats) -> None:
 @kernel
 def reduce_rows(source: Source, target: Floats, first: int, last: int, low: np.float32, high: np.float32) -> None:
     """Rows ``[first, last)`` of the next level: ``pyramid.reduce`` of a picture clipped to a range."""
+    _reduce_rows(source, target, first, last, low, high, np.empty(source.shape[1] + 3, np.float32))
+
+
+@part
+def _reduce_rows(
+    source: Source, target: Floats, first: int, last: int, low: np.float32, high: np.float32, bordered: Floats
+) -> None:
+    """The same, and room for a row with its border."""
     height, width = source.shape
-    bordered = np.empty(width + 3, np.float32)
     for y in range(first, last):
         above, below = source[max(2 * y - 1, 0)], source[min(2 * y + 2, height - 1)]
         upper, lower = source[2 * y], source[min(2 * y + 1, height - 1)]
