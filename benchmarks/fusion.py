@@ -127,8 +127,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     if arguments.widths:
-        shallow, middle, deep, attention, revision, judged = map(int, arguments.widths.split(","))
-        network = LCNDR(Widths(shallow, middle, deep, attention, max(revision, 1), judged))
+        shallow, middle, deep, attention, revision, judged, revised = map(int, arguments.widths.split(","))
+        network = LCNDR(Widths(shallow, middle, deep, attention, max(revision, 1), judged, revised))
         network = network if revision else switch_off(network, ["erm"])
         network.eval().requires_grad_(False)
     else:

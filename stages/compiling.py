@@ -25,7 +25,6 @@ _PART: dict[str, Any] = {
     "nogil": True,
     "fastmath": True,
     "error_model": "numpy",
-    "forceinline": True,
     # As in the documentation of ``numba.extending.register_jitable``; not declared either.
     "_nrt": False,
 }
@@ -48,7 +47,7 @@ def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
 
 def part(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """What only kernels call: compiled into them, hence not kept by itself. It makes no arrays, only views of them.
+    """What only kernels call: compiled with them, hence not kept by itself. It makes no arrays, only views of them.
 
     So views need not be counted, which costs more than the work where rows are short.
     """

@@ -85,8 +85,8 @@ _FEWEST_SHALLOW = 4
 )
 @click.option(
     "--widths",
-    metavar="SHALLOW,MIDDLE,DEEP,ATTENTION,REVISION,JUDGED",
-    help="Channels of the network's modules, and levels that are judged, instead of 32,64,96,32,16,6.",
+    metavar="SHALLOW,MIDDLE,DEEP,ATTENTION,REVISION,JUDGED,REVISED",
+    help="Channels of the network's modules, levels judged, levels revised, instead of 32,64,96,32,16,6,5.",
 )
 @click.option("--start", metavar="MODEL", help="Start from a model's weights: a packaged one's name, or a file.")
 @click.option("--teacher", metavar="MODEL", help="Imitate a model's pictures too: a packaged one's name, or a file.")
@@ -147,6 +147,7 @@ def _widths(given: str | None) -> Widths:
 
     from stages.fusion.blend import SHARED_FROM_LEVEL
     from stages.fusion.lcndr import Widths
+    from stages.fusion.structure import REVISED_LEVELS
 
     if given is None:
         return Widths()
@@ -158,10 +159,11 @@ def _widths(given: str | None) -> Widths:
         len(numbers) != len(fields(Widths))
         or min(numbers) < 1
         or numbers[0] < _FEWEST_SHALLOW
-        or numbers[-1] > SHARED_FROM_LEVEL
+        or numbers[-2] > SHARED_FROM_LEVEL
+        or numbers[-1] > REVISED_LEVELS
     ):
         raise click.UsageError(
-            f"--widths {given}: expected six numbers such as 8,16,16,16,4,5, the first at least {_FEWEST_SHALLOW}, "
-            f"the last at most {SHARED_FROM_LEVEL}"
+            f"--widths {given}: expected seven numbers such as 8,16,16,16,4,5,3, the first at least "
+            f"{_FEWEST_SHALLOW}, the last two at most {SHARED_FROM_LEVEL} and {REVISED_LEVELS}"
         )
     return Widths(*numbers)

@@ -21,10 +21,11 @@ _LAST_LAYERS: Final[dict[str, tuple[str, float]]] = {
     "sam": ("sam.weigh.2", 0.0),
 }
 
-PARTS: Final = (*_LAST_LAYERS, "judge", "erm")
+PARTS: Final = (*_LAST_LAYERS, "judge", "structure", "erm")
 """``cem-attention``, the weighing of channels; ``sam-attention``, the view of the whole picture; ``sam``, the weight
 maps, and with them all that CEM says, so that what is compared in the pyramid chooses alone; ``judge``, what weighs
-them against each other, and the gradients; ``erm``, the revision."""
+them against each other, and the gradients; ``structure``, the steps towards what both exposures show; ``erm``, the
+revision of edges."""
 
 
 def switch_off(network: LCNDR, parts: Iterable[str]) -> LCNDR:
@@ -46,8 +47,12 @@ def switch_off(network: LCNDR, parts: Iterable[str]) -> LCNDR:
             continue
         if part == "judge":
             judged, network.blend = network.blend, MultiScaleBlend(0)
+            network.blend.structure = judged.structure
             network.blend.start_from(judged)
             network.blend.requires_grad_(judged.guidance.requires_grad)
+            continue
+        if part == "structure":
+            network.blend.structure = None
             continue
         path, value = _LAST_LAYERS[part]
         weight = next(network.get_submodule(path).parameters())

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stages.fusion import pyramid
+from stages.fusion.structure import REVISED_LEVELS, StructureRevision
 
 SHARED_FROM_LEVEL: Final = 6
 """Levels from here down share their coefficients."""
@@ -69,11 +70,14 @@ class MultiScaleBlend(nn.Module):
     them. So where one exposure has lost a structure to clipping or to the dark, the other's is taken, whatever the
     resolution of the weight maps. The base has neither contrast nor gradient: sigmoid(m).
 
+    On the way up from the base, a ``StructureRevision`` takes each level's picture closer to what both exposures show.
+
     Args:
         judged_levels: at finer levels than the last so many, maps and contrasts choose alone, for the sake of speed.
+        revised_levels: as ``StructureRevision`` takes them.
     """
 
-    def __init__(self, judged_levels: int = SHARED_FROM_LEVEL) -> None:
+    def __init__(self, judged_levels: int = SHARED_FROM_LEVEL, revised_levels: int = REVISED_LEVELS) -> None:
         super().__init__()
         # One more than the levels: the base has its own.
         share_of_fine = torch.sigmoid(torch.linspace(2.0, -2.0, SHARED_FROM_LEVEL + 1))
@@ -82,6 +86,7 @@ class MultiScaleBlend(nn.Module):
         self.noise_floor = nn.Parameter(torch.full((SHARED_FROM_LEVEL,), _NOISE_FLOOR).log())
         self.gradient = nn.Parameter(torch.zeros(judged_levels))
         self.judge = Judge(judged_levels)
+        self.structure: StructureRevision | None = StructureRevision(revised_levels)
 
     @property
     def judged_from(self) -> int:
@@ -90,9 +95,11 @@ class MultiScaleBlend(nn.Module):
 
     @torch.no_grad()
     def start_from(self, other: MultiScaleBlend) -> None:
-        """Take another's parameters; of judges those of the coarsest levels, as many as both have."""
+        """Take another's parameters; of judges and revisions those of the coarsest levels, as many as both have."""
         parameters = other.state_dict()
         for name, own in self.state_dict().items():
+            if name not in parameters:
+                continue
             levels = min(own.shape[0], parameters[name].shape[0])
             own[own.shape[0] - levels :] = parameters[name][parameters[name].shape[0] - levels :]
 
@@ -108,7 +115,7 @@ class MultiScaleBlend(nn.Module):
             The coarse picture (B, 1, H, W).
         """
         sizes = pyramid.level_sizes(under.shape[-2], under.shape[-1])
-        blended = []
+        bands, pictures = [], []
         for level, size in enumerate(sizes):
             at_level = resize_logits(logits, size)
             if size[0] < logits.shape[-2]:
@@ -117,14 +124,19 @@ class MultiScaleBlend(nn.Module):
             fine, coarse = self.guidance[-1 if is_base else min(level, SHARED_FROM_LEVEL - 1)]
             maps = fine * at_level[:, :1] + coarse * at_level[:, 1:]
             if is_base:
-                blended.append(torch.lerp(under, over, torch.sigmoid(maps)))
-                continue
+                break
+            pictures.append((under, over))
             next_under, next_over = pyramid.reduce(under), pyramid.reduce(over)
             band_under, band_over = under - pyramid.expand(next_under, size), over - pyramid.expand(next_over, size)
             logit = self._compare(level, maps, (band_under, band_over), (under, over))
-            blended.append(band_under + torch.sigmoid(logit) * (band_over - band_under))
+            bands.append(band_under + torch.sigmoid(logit) * (band_over - band_under))
             under, over = next_under, next_over
-        return pyramid.collapse(blended)
+        fused = torch.lerp(under, over, torch.sigmoid(maps))
+        for level in range(len(bands) - 1, -1, -1):
+            fused = bands[level] + pyramid.expand(fused, sizes[level])
+            if self.structure is not None and self.structure.revises(level, *sizes[level]):
+                fused = self.structure(level, fused, *pictures[level])
+        return fused
 
     def _compare(
         self, level: int, maps: Tensor, bands: tuple[Tensor, Tensor], pictures: tuple[Tensor, Tensor]

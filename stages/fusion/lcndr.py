@@ -8,7 +8,8 @@ revision module (ERM) refines its edges and suppresses noise. The authors publis
 within the modules are a reconstruction, and so is everything marked so below.
 
 Reconstruction: the coarse picture is a Laplacian-pyramid blend down to the last few pixels, since weights applied
-pixel by pixel leave seams and halos; the weight maps choose at every level together with the local contrast there.
+pixel by pixel leave seams and halos; the weight maps choose at every level together with the local contrast there, and
+a few steps take each level's picture closer to what both exposures show.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 
 from stages.fusion import pyramid
 from stages.fusion.blend import SHARED_FROM_LEVEL, MultiScaleBlend, gradient_magnitude
+from stages.fusion.structure import REVISED_LEVELS
 
 KNEE = 0.08
 """Of luma: closer to black or white than this, tones are bent back where an exposure shows something."""
@@ -37,7 +39,7 @@ _LEAST_GRADIENT = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Widths:
-    """Channels of the modules, and levels that are judged; the defaults are the paper's size."""
+    """Channels of the modules, and levels that are judged and revised; the defaults are the paper's size."""
 
     shallow: int = 32
     middle: int = 64
@@ -46,10 +48,13 @@ class Widths:
     revision: int = 16
     judged_levels: int = SHARED_FROM_LEVEL
     """Of the blend's pyramid, counted from the coarsest: see ``MultiScaleBlend``."""
+    revised_levels: int = REVISED_LEVELS
+    """The same: see ``StructureRevision``."""
 
     @classmethod
     def of(cls, weights: Mapping[str, Tensor]) -> Widths:
-        """The widths that a network's weights have; they may lack the ERM."""
+        """The widths that a network's weights have; they may lack the ERM and the blend's revision."""
+        structure = weights.get("blend.structure.step")
         revision = weights.get("erm.refine.0.weight")
         return cls(
             shallow=weights["cem.shallow.0.weight"].shape[0],
@@ -58,6 +63,7 @@ class Widths:
             attention=weights["sam.project.weight"].shape[0],
             revision=1 if revision is None else revision.shape[0],
             judged_levels=weights["blend.gradient"].shape[0],
+            revised_levels=1 if structure is None else structure.shape[0],
         )
 
 
@@ -189,7 +195,7 @@ class LCNDR(nn.Module):
         widths = widths or Widths()
         self.cem = CollaborativeExtraction(widths)
         self.sam = SelfAttention(widths)
-        self.blend = MultiScaleBlend(widths.judged_levels)
+        self.blend = MultiScaleBlend(widths.judged_levels, widths.revised_levels)
         self.erm: EdgeRevision | None = EdgeRevision(widths)
 
     def forward(self, under: Tensor, over: Tensor, *, working_side: int | None = None) -> Tensor:

@@ -60,7 +60,7 @@ class CompiledFusion:
         fused = np.empty_like(under)
         coding = (black, white, top)
         if self._revision is None:
-            self._blend.run(under, over, logits, fused, coding)
+            self._blend.run_held(under, over, logits, fused, coding)
         else:
             self._blend.run(under, over, logits, self._revision.coarse, coding)
             self._revision.run(under, over, fused, coding)

@@ -13,6 +13,8 @@ from stages.fusion.compiled.blend import WINDOW_PIXELS, blend_rows
 from stages.fusion.compiled.judge import CompiledJudge
 from stages.fusion.compiled.resampling import resize_planes, spread_phases
 from stages.fusion.compiled.rows import Floats, Source, reduce_rows
+from stages.fusion.compiled.structure import CompiledStructure
+from stages.fusion.compiled.tones import hold_rows
 from stages.fusion.strips import Strips
 
 _LOG2_E = np.float32(math.log2(math.e))
@@ -40,17 +42,16 @@ class CompiledBlend:
         self._noise_floor: list[float] = blend.noise_floor.exp().tolist()
         self._coarser = [np.empty((3, *level), np.float32) for level in self._sizes[1:]]
         """Under, over and fused."""
+        structure = blend.structure
+        self._structure = None if structure is None else CompiledStructure(structure, self._sizes, strips)
+        self._unheld: Floats | None = None
+        """The finest level's picture, where code values can only be made of all of it."""
         self._logits = [
             np.empty((min(height, small[0]), 2, (width + 1) // 2), np.float32) for height, width in self._sizes[:-1]
         ]
 
     def run(
-        self,
-        under: PixelArray,
-        over: PixelArray,
-        logits: Floats,
-        fused: PixelArray | Floats,
-        coding: tuple[float, float, int],
+        self, under: PixelArray, over: PixelArray, logits: Floats, fused: Floats, coding: tuple[float, float, int]
     ) -> None:
         """Blend two luma pictures.
 
@@ -58,11 +59,36 @@ class CompiledBlend:
             under: (H, W) code values.
             over: the same.
             logits: (2, h, w), as for ``MultiScaleBlend``.
-            fused: (H, W), filled; code values are rounded.
+            fused: (H, W), filled with the coarse picture's code values.
             coding: code values of black and white, beyond which the pictures are clipped, and the largest there is.
         """
         low, high = np.float32(coding[0]), np.float32(coding[1])
-        top = np.float32(coding[2])
+        self._run_coarser(under, over, logits, low, high)
+        self._finish(0, (under, over, fused), low, high)
+
+    def run_held(
+        self, under: PixelArray, over: PixelArray, logits: Floats, fused: PixelArray, coding: tuple[float, float, int]
+    ) -> None:
+        """The same with ``hold_tones``; ``fused`` is filled with rounded code values."""
+        low, high, top = np.float32(coding[0]), np.float32(coding[1]), np.float32(coding[2])
+        self._run_coarser(under, over, logits, low, high)
+        if self._structure is None or not self._structure.revises(0):
+            self._blend(0, (under, over, fused), low, high, top)
+            return
+        if self._unheld is None:
+            self._unheld = np.empty(fused.shape, np.float32)
+        unheld = self._unheld
+        self._finish(0, (under, over, unheld), low, high)
+
+        def work(first: int, last: int) -> None:
+            hold_rows(unheld, under, over, fused, first, last, (low, high, top))
+
+        self._strips.run(*self._sizes[0], work)
+
+    def _run_coarser(
+        self, under: PixelArray, over: PixelArray, logits: Floats, low: np.float32, high: np.float32
+    ) -> None:
+        """Under, over and fused of every level but the finest, and the finest one's logits."""
         pair: tuple[Source, Source] = (under, over)
         for level in self._coarser:
             self._reduce(pair, level, low, high)
@@ -72,13 +98,20 @@ class CompiledBlend:
         last = np.empty((1, *self._sizes[-1]), np.float32)
         resize_planes(maps[-1][None], last, 0, self._sizes[-1][1])
         base[2] = base[0] + (base[1] - base[0]) / (1 + np.exp(-last[0]))
-        for index in range(len(self._sizes) - 2, -1, -1):
+        for index in range(len(self._sizes) - 2, 0, -1):
             self._spread(index, maps[index])
-            if index:
-                level = self._coarser[index - 1]
-                self._blend(index, (level[0], level[1], level[2]), low, high, None)
-            else:
-                self._blend(index, (under, over, fused), low, high, None if fused.dtype == np.float32 else top)
+            level = self._coarser[index - 1]
+            self._finish(index, (level[0], level[1], level[2]), low, high)
+        self._spread(0, maps[0])
+
+    def _finish(self, index: int, pictures: tuple[Source, Source, Floats], low: np.float32, high: np.float32) -> None:
+        """Blend and revise a level: its fused picture in floats."""
+        under, over, fused = pictures
+        if self._structure is None or not self._structure.revises(index):
+            self._blend(index, pictures, low, high, None)
+            return
+        self._blend(index, (under, over, self._structure.start_for(index, fused)), low, high, None)
+        self._structure.run(index, under, over, fused, low, high)
 
     def _reduce(self, pair: tuple[Source, Source], level: Floats, low: np.float32, high: np.float32) -> None:
         """Under and over of the next level."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stages.compiling import part
+from stages.compiling import kernel, part
 from stages.frame import PixelArray
 from stages.fusion.compiled.rows import Floats
 from stages.fusion.lcndr import FLOOR_SHARE, KNEE, KNEE_SHARE, LEAST_KNEE
@@ -66,3 +66,30 @@ def join_held(
     if target.size % 2:
         x = target.size - 1
         target[x] = _held(even[pairs + 1], np.float32(under[x]), np.float32(over[x]), low, high, top)
+
+
+@kernel
+def hold_rows(
+    coarse: Floats,
+    under: PixelArray,
+    over: PixelArray,
+    fused: PixelArray,
+    first: int,
+    last: int,
+    coding: tuple[np.float32, np.float32, np.float32],
+) -> None:
+    """Rows ``[first, last)`` of a picture in code values, none lost to black or white, rounded.
+
+    Args:
+        coarse: (H, W) code values.
+        under: the same.
+        over: the same.
+        fused: (H, W), filled.
+        first: row.
+        last: the row after the last.
+        coding: code values of black and white, and the largest there is.
+    """
+    low, high, top = coding
+    for y in range(first, last):
+        for x in range(coarse.shape[1]):
+            fused[y, x] = _held(coarse[y, x], np.float32(under[y, x]), np.float32(over[y, x]), low, high, top)

@@ -48,6 +48,8 @@ class DeviceNetwork(nn.Module):
         )
         self._judged_from = blend.judged_from
         self._parts = copy.deepcopy(network).cpu().eval().requires_grad_(False)
+        # Stays in single precision, its weights and what it sees: it lives on differences of squares.
+        self._structure, self._parts.blend.structure = self._parts.blend.structure, None
         self._parts.to(precision)
         for weight in self._parts.parameters():
             if weight.dim() == 4:
@@ -90,7 +92,7 @@ class DeviceNetwork(nn.Module):
     def blend(self, lumas: Tensor, logits: Tensor) -> Tensor:
         """The coarse picture (1, 1, H, W): ``MultiScaleBlend``, level by level."""
         sizes = pyramid.level_sizes(lumas.shape[-2], lumas.shape[-1])
-        blended = []
+        blended, pictures = [], []
         for level, size in enumerate(sizes):
             bands, shared = lumas, min(level, SHARED_FROM_LEVEL - 1)
             if size[0] < logits.shape[-2]:
@@ -100,12 +102,19 @@ class DeviceNetwork(nn.Module):
             fine, coarse = self._guidance[-1 if is_base else shared]
             logit = self._resized(fine * logits[:, :1] + coarse * logits[:, 1:], size)
             if not is_base:
+                pictures.append(lumas)
                 reduced = self._reduced(lumas)
                 bands = lumas - pyramid.expand(reduced, size)
                 logit = self._compare(shared, logit, bands, lumas)
                 lumas = reduced
             blended.append(torch.lerp(bands[:, :1], bands[:, 1:], torch.sigmoid(logit)))
-        return pyramid.collapse(blended)
+        structure, fused = self._structure, blended[-1]
+        for level in range(len(pictures) - 1, -1, -1):
+            fused = blended[level] + pyramid.expand(fused, sizes[level])
+            if structure is not None and structure.revises(level, *sizes[level]):
+                under, over = pictures[level].float().split(1, dim=1)
+                fused = structure(level, fused.float(), under, over).to(self.precision)
+        return fused
 
     def _compare(self, level: int, maps: Tensor, bands: Tensor, lumas: Tensor) -> Tensor:
         """The logit of a level but the base, (1, 1, h, w), from its weight maps, bands and Gaussian pictures."""
