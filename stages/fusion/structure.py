@@ -69,8 +69,6 @@ class StructureRevision(nn.Module):
         self.masking = nn.Parameter(torch.full((levels,), 1e-3).log())
         self.noise = nn.Parameter(torch.full((levels,), 2e-6).log())
         """Logarithms of variances of luma in [0, 1]."""
-        self.taps: Tensor
-        self.register_buffer("taps", torch.tensor(TAPS), persistent=False)
 
     @property
     def revised_from(self) -> int:
@@ -89,13 +87,13 @@ class StructureRevision(nn.Module):
         under, over, revised = under - 0.5, over - 0.5, fused - 0.5
         pull = self._pull(index, under, over)
         for _ in range(STEPS):
-            drawn = pull.target - pull.weight * revised + self._mean(pull.share * self._mean(revised))
+            drawn = pull.target - pull.weight * revised + _window_mean(pull.share * _window_mean(revised))
             revised = revised + step * drawn
         return revised + 0.5
 
     def _pull(self, index: int, under: Tensor, over: Tensor) -> Pull:
-        means = self._mean(torch.cat([under, over], dim=1))
-        squares = self._mean(torch.cat([under * under, over * over, under * over], dim=1))
+        means = _window_mean(torch.cat([under, over], dim=1))
+        squares = _window_mean(torch.cat([under * under, over * over, under * over], dim=1))
         mean_under, mean_over = means[:, :1], means[:, 1:]
         of_under, of_over, variance = ideal_patches(
             squares[:, :1] - mean_under * mean_under,
@@ -106,17 +104,9 @@ class StructureRevision(nn.Module):
         share = variance / (variance + self.noise[index].exp()) * masking / (2 * variance + masking)
         of_under, of_over = share * of_under, share * of_over
         offset = of_under * mean_under + of_over * mean_over
-        averaged = self._mean(torch.cat([of_under, of_over, offset, share], dim=1))
+        averaged = _window_mean(torch.cat([of_under, of_over, offset, share], dim=1))
         target = under * averaged[:, :1] + over * averaged[:, 1:2] - averaged[:, 2:3]
         return Pull(target, averaged[:, 3:], share)
-
-    def _mean(self, pictures: Tensor) -> Tensor:
-        """Averages over the window, (B, C, h, w); beyond the border the nearest pixels count."""
-        batch, channels, height, width = pictures.shape
-        reach = self.taps.shape[0] // 2
-        padded = F.pad(pictures.reshape(batch * channels, 1, height, width), (reach,) * 4, mode="replicate")
-        averaged = F.conv2d(F.conv2d(padded, self.taps.view(1, 1, -1, 1)), self.taps.view(1, 1, 1, -1))
-        return averaged.view(batch, channels, height, width)
 
 
 def ideal_patches(variance_under: Tensor, variance_over: Tensor, covariance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -142,3 +132,19 @@ def ideal_patches(variance_under: Tensor, variance_over: Tensor, covariance: Ten
     variance = torch.maximum(variance_under, variance_over)
     gain = (variance / squared_norm.clamp_min(LEAST_SQUARED_NORM)).sqrt()
     return gain * share_under / deviation_under, gain * share_over / deviation_over, variance
+
+
+def _window_mean(pictures: Tensor) -> Tensor:
+    """Averages over the window, (B, C, h, w); beyond the border the nearest pixels count.
+
+    Not a convolution: GPUs run those in TF32, whose digits do not do for differences of squares.
+    """
+    reach = len(TAPS) // 2
+    for axis, padding in ((-2, (0, 0, reach, reach)), (-1, (reach, reach, 0, 0))):
+        size = pictures.shape[axis]
+        padded = F.pad(pictures, padding, mode="replicate")
+        shifted = [padded.narrow(axis, start, size) for start in range(len(TAPS))]
+        pictures = TAPS[reach] * shifted[reach]
+        for distance in range(reach):
+            pictures = pictures.add(shifted[distance] + shifted[-1 - distance], alpha=TAPS[distance])
+    return pictures
