@@ -7,6 +7,7 @@ look at the one that a function stands in, not at those whose functions and cons
 
 from __future__ import annotations
 
+import logging
 import os
 import zlib
 from collections.abc import Callable
@@ -15,10 +16,12 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from numba import config, njit
+from numba.core.event import Listener, register
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
+_log = logging.getLogger(__name__)
 _settings: Any = config
 """Numba's; it declares none of them."""
 _PART: dict[str, Any] = {
@@ -53,6 +56,25 @@ def part(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """
     compiled: Callable[_P, _R] = njit(**_PART)(function)
     return compiled
+
+
+class _Announcement(Listener):
+    """Says what the user waits for, when the first function is not found on disk."""
+
+    def __init__(self) -> None:
+        self._made = False
+
+    def on_start(self, event: object) -> None:
+        """Something is compiled."""
+        if not self._made:
+            self._made = True
+            _log.info("compiling for this machine: up to a minute, kept for the next start")
+
+    def on_end(self, event: object) -> None:
+        """It is done."""
+
+
+register("numba:compile", _Announcement())
 
 
 @cache
