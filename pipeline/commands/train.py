@@ -80,7 +80,7 @@ _FEWEST_SHALLOW = 4
 @click.option(
     "--without",
     multiple=True,
-    type=click.Choice(["cem-attention", "sam-attention", "sam", "judge", "erm"]),
+    type=click.Choice(["cem-attention", "sam-attention", "sam", "judge", "structure", "erm"]),
     help="Switch a part of the network off. Repeatable.",
 )
 @click.option(
