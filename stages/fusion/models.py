@@ -61,5 +61,7 @@ def load_model(name: str) -> LCNDR:
         network = switch_off(LCNDR(Widths.of(tensors)), metadata.get("without", "").split())
         network.load_state_dict(tensors)
     except (KeyError, RuntimeError) as error:
-        raise ConfigError(f"{path}: these are not the weights of an LCNDR network") from error
+        raise ConfigError(
+            f"{path}: these are not the weights of an LCNDR network; if an earlier version made them, train again"
+        ) from error
     return network.eval().requires_grad_(False)
