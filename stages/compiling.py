@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from numba import config, njit
 from numba.core.event import Listener, register
@@ -24,13 +24,9 @@ _R = TypeVar("_R")
 _log = logging.getLogger(__name__)
 _settings: Any = config
 """Numba's; it declares none of them."""
-_PART: dict[str, Any] = {
-    "nogil": True,
-    "fastmath": True,
-    "error_model": "numpy",
-    # As in the documentation of ``numba.extending.register_jitable``; not declared either.
-    "_nrt": False,
-}
+_KERNEL: dict[str, Any] = {"nogil": True, "fastmath": True, "error_model": "numpy"}
+_PART = _KERNEL | {"_nrt": False}
+"""The last as in the documentation of ``numba.extending.register_jitable``; not declared either."""
 
 
 def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -41,10 +37,10 @@ def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
     before = _settings.CACHE_DIR
     _settings.CACHE_DIR = str(_cache_folder(function.__module__.split(".")[1]))
     try:
-        return njit(nogil=True, fastmath=True, error_model="numpy", cache=True)(function)
+        return cast(Callable[_P, _R], njit(**_KERNEL, cache=True)(function))
     except RuntimeError:
         # Neither that folder nor the package's own can be written to.
-        return njit(nogil=True, fastmath=True, error_model="numpy")(function)
+        return cast(Callable[_P, _R], njit(**_KERNEL)(function))
     finally:
         _settings.CACHE_DIR = before
 
@@ -54,8 +50,7 @@ def part(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
     So views need not be counted, which costs more than the work where rows are short.
     """
-    compiled: Callable[_P, _R] = njit(**_PART)(function)
-    return compiled
+    return cast(Callable[_P, _R], njit(**_PART)(function))
 
 
 class _Announcement(Listener):

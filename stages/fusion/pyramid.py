@@ -7,8 +7,6 @@ brought to another size by plain interpolation.
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -43,26 +41,3 @@ def level_sizes(height: int, width: int) -> list[tuple[int, int]]:
     while min(sizes[-1]) >= 2 * SMALLEST_SIDE:
         sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))
     return sizes
-
-
-def gaussian_pyramid(picture: Tensor, levels: int) -> list[Tensor]:
-    """``levels`` pictures, each half the one before; the first is the picture itself."""
-    pyramid = [picture]
-    for _ in range(levels - 1):
-        pyramid.append(reduce(pyramid[-1]))
-    return pyramid
-
-
-def laplacian_pyramid(picture: Tensor, levels: int) -> list[Tensor]:
-    """``levels - 1`` band-pass pictures, finest first, and the low-pass rest."""
-    pyramid = gaussian_pyramid(picture, levels)
-    bands = [finer - expand(coarser, (finer.shape[-2], finer.shape[-1])) for finer, coarser in pairwise(pyramid)]
-    return [*bands, pyramid[-1]]
-
-
-def collapse(pyramid: list[Tensor]) -> Tensor:
-    """The picture a Laplacian pyramid was made from; exact up to rounding."""
-    picture = pyramid[-1]
-    for band in reversed(pyramid[:-1]):
-        picture = band + expand(picture, (band.shape[-2], band.shape[-1]))
-    return picture

@@ -12,7 +12,7 @@ import numpy as np
 
 from stages.compiling import part
 from stages.fusion.compiled.arithmetic import exp2, sigmoid
-from stages.fusion.compiled.convolution import BLOCK_PIXELS, filled_channels, mix_channels, packed
+from stages.fusion.compiled.convolution import BLOCK_PIXELS, convolve_row, filled_channels, packed
 from stages.fusion.compiled.resampling import pool_planes
 from stages.fusion.compiled.rows import Floats
 
@@ -29,7 +29,7 @@ class Gate(NamedTuple):
 
 
 class Attention(NamedTuple):
-    """SAM's attention: its layers' weights and biases, as ``mix_channels`` takes them, and room to work in.
+    """SAM's attention: its layers' weights and biases, as ``convolve_row`` takes them, and room to work in.
 
     Places are counted row by row; planes of them are (channels, 1, ...) with a border of one at both ends.
     """
@@ -155,7 +155,7 @@ def attend(local: Floats, width: int, attention: Attention, row: Floats) -> None
     places = rows * columns
     one = np.float32(1)
     pool_planes(local, width, reduced, rows, columns, row)
-    mix_channels(reduced, attention.query_key_value, attention.query_key_value_bias, one, tokens, 0, places)
+    convolve_row(reduced, attention.query_key_value, attention.query_key_value_bias, one, tokens, 0, places)
     first_key = tokens.shape[0] // 3
     for channel in range(channels):
         key, value = tokens[first_key + channel, 0], tokens[2 * first_key + channel, 0]
@@ -167,14 +167,14 @@ def attend(local: Floats, width: int, attention: Attention, row: Floats) -> None
         for channel in range(channels):
             for place in range(count):
                 attention.queries[channel, 0, place + 1] = tokens[channel, 0, first + place + 1]
-        mix_channels(attention.queries, attention.keys, attention.zeros, one, attention.scores, 0, count)
+        convolve_row(attention.queries, attention.keys, attention.zeros, one, attention.scores, 0, count)
         _soften(attention.scores[:places], attention.peaks, attention.sums)
-        mix_channels(attention.scores, attention.values, attention.zeros, one, attention.mixed, 0, count)
+        convolve_row(attention.scores, attention.values, attention.zeros, one, attention.mixed, 0, count)
         for channel in range(channels):
             for place in range(count):
                 attention.attended[channel, 0, first + place + 1] = attention.mixed[channel, 0, place + 1]
     # The queries are no longer needed.
-    mix_channels(attention.attended, attention.project, attention.project_bias, one, tokens, 0, places)
+    convolve_row(attention.attended, attention.project, attention.project_bias, one, tokens, 0, places)
     for channel in range(channels):
         for y in range(rows):
             for x in range(columns):

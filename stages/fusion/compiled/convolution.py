@@ -132,35 +132,13 @@ def packed(weight: Floats) -> Floats:
 
 
 @part
-def mix_channels(
+def convolve_row(
     source: Floats, weights: Floats, biases: Floats, slope: np.float32, target: Floats, row: int, width: int
 ) -> None:
-    """One row of the arrays in a 1 x 1 convolution and its leaky rectifier; may change what lies beyond."""
-    _, rows, stride = source.shape
-    blocks, channels, _, at_once = weights.shape
-    pixels, planes = source.reshape(source.size), target.reshape(target.size)
-    numbers = weights.reshape(weights.size)
-    plane = rows * stride
-    for block in range(blocks):
-        tap, bias = block * channels * at_once, block * at_once
-        x = 0
-        while x < width:
-            whole = _is_whole(x, width)
-            centre = row * stride + 1 + _start(x, width, whole)
-            to = bias * plane + centre
-            if whole:
-                _whole_of_1(pixels, centre, numbers, tap, biases, bias, planes, to, stride, plane, channels, slope)
-                x += BLOCK_PIXELS
-            else:
-                _rest_of_1(pixels, centre, numbers, tap, biases, bias, planes, to, stride, plane, channels, slope)
-                x += _LANES
+    """A row of the arrays in a convolution that pads with zeros, and its leaky rectifier; may change what lies beyond.
 
-
-@part
-def _convolve_row(
-    source: Floats, weights: Floats, biases: Floats, slope: np.float32, target: Floats, y: int, width: int
-) -> None:
-    """Row ``y`` of the picture in a 3 x 3 convolution that pads with zeros, likewise."""
+    Arrays of a single row have no border above and below, which a 1 x 1 convolution does not see.
+    """
     _, rows, stride = source.shape
     blocks, channels, taps, at_once = weights.shape
     pixels, planes = source.reshape(source.size), target.reshape(target.size)
@@ -171,14 +149,18 @@ def _convolve_row(
         x = 0
         while x < width:
             whole = _is_whole(x, width)
-            corner = y * stride + _start(x, width, whole)
-            to = bias * plane + corner + stride + 1
-            if whole:
+            centre = row * stride + 1 + _start(x, width, whole)
+            to, corner = bias * plane + centre, centre - stride - 1
+            if taps == 1:
+                if whole:
+                    _whole_of_1(pixels, centre, numbers, tap, biases, bias, planes, to, stride, plane, channels, slope)
+                else:
+                    _rest_of_1(pixels, centre, numbers, tap, biases, bias, planes, to, stride, plane, channels, slope)
+            elif whole:
                 _whole_of_3(pixels, corner, numbers, tap, biases, bias, planes, to, stride, plane, channels, slope)
-                x += BLOCK_PIXELS
             else:
                 _rest_of_3(pixels, corner, numbers, tap, biases, bias, planes, to, stride, plane, channels, slope)
-                x += _LANES
+            x += BLOCK_PIXELS if whole else _LANES
 
 
 @part
@@ -206,10 +188,7 @@ def convolve_rows(
 ) -> None:
     """``convolve`` for kernels."""
     for y in range(first, last):
-        if weights.shape[2] == 1:
-            mix_channels(source, weights, biases, slope, target, y + 1, width)
-        else:
-            _convolve_row(source, weights, biases, slope, target, y, width)
+        convolve_row(source, weights, biases, slope, target, y + 1, width)
         if width < BLOCK_PIXELS:
             for channel in range(weights.shape[0] * weights.shape[3]):
                 for x in range(width + 1, target.shape[2]):

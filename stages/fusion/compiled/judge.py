@@ -14,7 +14,7 @@ import numpy as np
 from stages.compiling import kernel, part
 from stages.fusion.blend import JUDGE_FEATURES, MEAN_OFFSET, MEAN_SHARE, MultiScaleBlend
 from stages.fusion.compiled.arithmetic import log2, sigmoid
-from stages.fusion.compiled.convolution import BLOCK_PIXELS, filled_channels, mix_channels, packed
+from stages.fusion.compiled.convolution import BLOCK_PIXELS, convolve_row, filled_channels, packed
 from stages.fusion.compiled.rows import Floats, Source, split_row
 
 _LN_2 = math.log(2)
@@ -165,8 +165,8 @@ def weigh(
 ) -> None:
     """Over's weight, from what was compared."""
     count = weight.size - 2
-    mix_channels(features, judge.first, judge.first_bias, np.float32(0), hidden, 0, count)
-    mix_channels(hidden, judge.second, judge.second_bias, np.float32(1), factors, 0, count)
+    convolve_row(features, judge.first, judge.first_bias, np.float32(0), hidden, 0, count)
+    convolve_row(hidden, judge.second, judge.second_bias, np.float32(1), factors, 0, count)
     for j in range(1, count + 1):
         logit = factors[0, 0, j] * signed[0, j] + factors[1, 0, j] * signed[1, j] + factors[2, 0, j] * signed[2, j]
         weight[j] = sigmoid(np.float32(logit))
