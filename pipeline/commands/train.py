@@ -80,13 +80,13 @@ _FEWEST_SHALLOW = 4
 @click.option(
     "--without",
     multiple=True,
-    type=click.Choice(["cem-attention", "sam-attention", "sam", "judge", "structure", "erm"]),
+    type=click.Choice(["cem-attention", "sam-attention", "sam", "judge", "structure", "erm", "preservation"]),
     help="Switch a part of the network off. Repeatable.",
 )
 @click.option(
     "--widths",
-    metavar="SHALLOW,MIDDLE,DEEP,ATTENTION,REVISION,JUDGED,REVISED",
-    help="Channels of the network's modules, levels judged, levels revised, instead of 32,64,96,32,16,6,5.",
+    metavar="SHALLOW,MIDDLE,DEEP,ATTENTION,REVISION,JUDGED,REVISED,STEPS",
+    help="Channels of the modules, levels judged and revised, preservation steps; without it 32,64,96,32,16,6,5,3.",
 )
 @click.option("--start", metavar="MODEL", help="Start from a model's weights: a packaged one's name, or a file.")
 @click.option("--teacher", metavar="MODEL", help="Imitate a model's pictures too: a packaged one's name, or a file.")
@@ -159,11 +159,11 @@ def _widths(given: str | None) -> Widths:
         len(numbers) != len(fields(Widths))
         or min(numbers) < 1
         or numbers[0] < _FEWEST_SHALLOW
-        or numbers[-2] > SHARED_FROM_LEVEL
-        or numbers[-1] > REVISED_LEVELS
+        or numbers[-3] > SHARED_FROM_LEVEL
+        or numbers[-2] > REVISED_LEVELS
     ):
         raise click.UsageError(
-            f"--widths {given}: expected seven numbers such as 8,16,16,16,4,5,3, the first at least "
-            f"{_FEWEST_SHALLOW}, the last two at most {SHARED_FROM_LEVEL} and {REVISED_LEVELS}"
+            f"--widths {given}: expected eight numbers such as 8,16,16,16,4,5,3,1, the first at least "
+            f"{_FEWEST_SHALLOW}, the sixth at most {SHARED_FROM_LEVEL}, the seventh at most {REVISED_LEVELS}"
         )
     return Widths(*numbers)

@@ -1,7 +1,7 @@
 """Parts of LCNDR switched off, to learn what each is good for.
 
 Within CEM and SAM, a part that is switched off stays in its place, and its last layer gives a constant at which it does
-nothing: whatever runs a network runs such a one too. The ERM, which comes last, and the blend's judges are left out.
+nothing: whatever runs a network runs such a one too. What revises, and the blend's judges, are left out.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _LAST_LAYERS: Final[dict[str, tuple[str, float]]] = {
     "sam": ("sam.weigh.2", 0.0),
 }
 
-PARTS: Final = (*_LAST_LAYERS, "judge", "structure", "erm")
+PARTS: Final = (*_LAST_LAYERS, "judge", "structure", "erm", "preservation")
 """``cem-attention``, the weighing of channels; ``sam-attention``, the view of the whole picture; ``sam``, the weight
 maps, and with them all that CEM says, so that what is compared in the pyramid chooses alone; ``judge``, what weighs
 them against each other, and the gradients; ``structure``, the steps towards what both exposures show; ``erm``, the
-revision of edges."""
+revision of edges; ``preservation``, the steps towards both exposures' edges."""
 
 
 def switch_off(network: LCNDR, parts: Iterable[str]) -> LCNDR:
@@ -44,6 +44,9 @@ def switch_off(network: LCNDR, parts: Iterable[str]) -> LCNDR:
     for part in sorted(set(parts)):
         if part == "erm":
             network.erm = None
+            continue
+        if part == "preservation":
+            network.preservation = None
             continue
         if part == "judge":
             judged, network.blend = network.blend, MultiScaleBlend(0)

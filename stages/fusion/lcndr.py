@@ -9,7 +9,8 @@ within the modules are a reconstruction, and so is everything marked so below.
 
 Reconstruction: the coarse picture is a Laplacian-pyramid blend down to the last few pixels, since weights applied
 pixel by pixel leave seams and halos; the weight maps choose at every level together with the local contrast there, and
-a few steps take each level's picture closer to what both exposures show.
+a few steps take each level's picture closer to what both exposures show. After the ERM a few more take the finest
+edges closer to those of both exposures.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 
 from stages.fusion import pyramid
 from stages.fusion.blend import SHARED_FROM_LEVEL, MultiScaleBlend, gradient_magnitude
+from stages.fusion.preservation import STEPS, EdgePreservation
 from stages.fusion.structure import REVISED_LEVELS
 
 KNEE = 0.08
@@ -39,7 +41,7 @@ _LEAST_GRADIENT = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Widths:
-    """Channels of the modules, and levels that are judged and revised; the defaults are the paper's size."""
+    """Channels of the modules, levels that are judged and revised, steps; the defaults are the paper's size."""
 
     shallow: int = 32
     middle: int = 64
@@ -50,12 +52,15 @@ class Widths:
     """Of the blend's pyramid, counted from the coarsest: see ``MultiScaleBlend``."""
     revised_levels: int = REVISED_LEVELS
     """The same: see ``StructureRevision``."""
+    preservation_steps: int = STEPS
+    """See ``EdgePreservation``."""
 
     @classmethod
     def of(cls, weights: Mapping[str, Tensor]) -> Widths:
-        """The widths that a network's weights have; they may lack the ERM and the blend's revision."""
+        """The widths that a network's weights have; they may lack the ERM and what revises."""
         structure = weights.get("blend.structure.step")
         revision = weights.get("erm.refine.0.weight")
+        preservation = weights.get("preservation.step")
         return cls(
             shallow=weights["cem.shallow.0.weight"].shape[0],
             middle=weights["cem.convolution.0.weight"].shape[0],
@@ -64,6 +69,7 @@ class Widths:
             revision=1 if revision is None else revision.shape[0],
             judged_levels=weights["blend.gradient"].shape[0],
             revised_levels=1 if structure is None else structure.shape[0],
+            preservation_steps=1 if preservation is None else preservation.shape[0],
         )
 
 
@@ -197,6 +203,7 @@ class LCNDR(nn.Module):
         self.sam = SelfAttention(widths)
         self.blend = MultiScaleBlend(widths.judged_levels, widths.revised_levels)
         self.erm: EdgeRevision | None = EdgeRevision(widths)
+        self.preservation: EdgePreservation | None = EdgePreservation(widths.preservation_steps)
 
     def forward(self, under: Tensor, over: Tensor, *, working_side: int | None = None) -> Tensor:
         """Fuse luma.
@@ -205,7 +212,7 @@ class LCNDR(nn.Module):
             under: (B, 1, H, W) in [0, 1], the short exposure.
             over: the same, the long one.
             working_side: None runs every module at full resolution (`full`); a number of pixels runs CEM and SAM on
-                pictures whose longer side is at most that (`stream`), blend and ERM at full resolution.
+                pictures whose longer side is at most that (`stream`), all else at full resolution.
 
         Returns:
             Fused luma (B, 1, H, W) in [0, 1], where the exposures are.
@@ -214,10 +221,11 @@ class LCNDR(nn.Module):
         return self.revise(self.blend(under, over, logits), under, over)
 
     def revise(self, coarse: Tensor, under: Tensor, over: Tensor) -> Tensor:
-        """What follows the coarse picture, all (B, 1, H, W): the ERM, and no tone lost to black or white."""
+        """What follows the coarse picture, all (B, 1, H, W): ERM, preservation, no tone lost to black or white."""
         darker, brighter = torch.minimum(under, over), torch.maximum(under, over)
         refined = coarse if self.erm is None else self.erm(coarse, darker, brighter)
-        return hold_tones(refined, darker, brighter)
+        preserved = refined if self.preservation is None else self.preservation(refined, under, over)
+        return hold_tones(preserved, darker, brighter)
 
     def weigh(self, under: Tensor, over: Tensor) -> Tensor:
         """CEM and SAM: logits (B, 2, h, w) of over against under, at the size of the pictures given."""

@@ -17,7 +17,11 @@ from torch import Tensor, nn
 
 REVISED_LEVELS: Final = 5
 """Levels from the finest down to the last that is revised, at most."""
-STEPS: Final = 5
+STEPS: Final = 8
+FINEST_STEPS: Final = 3
+"""At the finest level, where a step costs most and MEF-SSIM sees least."""
+MOMENTUM: Final = 0.5
+"""Of each step in the next (Polyak's heavy ball): as close in half as many steps."""
 LARGEST_STEP: Final = 1.9
 """From 2 on, steps overshoot more than they gain."""
 TAPS: Final = (0.03663285, 0.11128076, 0.21674533, 0.27068213, 0.21674533, 0.11128076, 0.03663285)
@@ -86,9 +90,11 @@ class StructureRevision(nn.Module):
         # Variances of values far from 0 lose digits.
         under, over, revised = under - 0.5, over - 0.5, fused - 0.5
         pull = self._pull(index, under, over)
-        for _ in range(STEPS):
+        taken = torch.zeros_like(revised)
+        for _ in range(steps_at(level)):
             drawn = pull.target - pull.weight * revised + _window_mean(pull.share * _window_mean(revised))
-            revised = revised + step * drawn
+            taken = MOMENTUM * taken + step * drawn
+            revised = revised + taken
         return revised + 0.5
 
     def _pull(self, index: int, under: Tensor, over: Tensor) -> Pull:
@@ -107,6 +113,11 @@ class StructureRevision(nn.Module):
         averaged = _window_mean(torch.cat([of_under, of_over, offset, share], dim=1))
         target = under * averaged[:, :1] + over * averaged[:, 1:2] - averaged[:, 2:3]
         return Pull(target, averaged[:, 3:], share)
+
+
+def steps_at(level: int) -> int:
+    """How many steps a level takes."""
+    return STEPS if level else FINEST_STEPS
 
 
 def ideal_patches(variance_under: Tensor, variance_over: Tensor, covariance: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -21,6 +21,8 @@ _CEM_REACH = 3
 _SAM_REACH = 2
 _ERM_REACH = 8
 """Four rows for Sobel's operator and the convolutions, three for the pyramid's band, rounded up to its 2 x 2 blocks."""
+_PRESERVATION_REACH = 2
+"""Of each step."""
 _WHOLE_PIXELS = 1 << 20
 _STRIP_PIXELS = 1 << 18
 
@@ -75,9 +77,11 @@ def revise_tiled(network: LCNDR, coarse: Tensor, under: Tensor, over: Tensor, *,
     height = coarse.shape[-2]
     if height <= rows:
         return network.revise(coarse, under, over)
+    steps = 0 if network.preservation is None else network.preservation.step.shape[0]
+    reach = _ERM_REACH + steps * _PRESERVATION_REACH
     pieces = []
     for start, stop in _strips(height, rows + rows % 2):
-        top, bottom = max(0, start - _ERM_REACH), min(height, stop + _ERM_REACH)
+        top, bottom = max(0, start - reach), min(height, stop + reach)
         seen = (picture[..., top:bottom, :] for picture in (coarse, under, over))
         pieces.append(network.revise(*seen)[..., start - top : stop - top, :])
     return torch.cat(pieces, dim=-2)

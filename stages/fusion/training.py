@@ -23,8 +23,9 @@ from stages.fusion.mef_ssim import MefSsim
 from stages.fusion.precision import multiplies_bfloat16
 
 _LOSS_PARTS = tuple(part.name for part in fields(Loss))
-_BLEND_HASTE = 20
-"""Times the learning rate: the blend's few numbers are logits and logarithms, and have further to go than weights."""
+_HASTE = 20
+"""Times the learning rate, where a few numbers are logits and logarithms: they have further to go than weights."""
+_HASTY = ("blend.", "preservation.")
 _COLUMNS = ("step", "loss", *_LOSS_PARTS[1:], "validation_loss", "validation")
 """Of the log; ``loss`` is the total, ``validation`` MEF-SSIM."""
 
@@ -105,9 +106,9 @@ def train(
     if teacher is not None:
         teacher.to(device)
     average = torch.optim.swa_utils.AveragedModel(model, avg_fn=_running_mean(plan.average_decay))
-    blending = list(model.blend.parameters())
-    others = [parameter for name, parameter in model.named_parameters() if not name.startswith("blend.")]
-    rates = ((others, plan.learning_rate), (blending, _BLEND_HASTE * plan.learning_rate))
+    hasty = [parameter for name, parameter in model.named_parameters() if name.startswith(_HASTY)]
+    others = [parameter for name, parameter in model.named_parameters() if not name.startswith(_HASTY)]
+    rates = ((others, plan.learning_rate), (hasty, _HASTE * plan.learning_rate))
     optimiser = torch.optim.Adam([{"params": parameters, "lr": rate} for parameters, rate in rates])
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, plan.steps))
     state: dict[str, nn.Module | torch.optim.Optimizer | torch.optim.lr_scheduler.LRScheduler] = {

@@ -36,8 +36,8 @@ def test_without_sam_only_contrasts_choose() -> None:
     assert (switch_off(trained_network(), ["sam"]).weigh(under, over) == 0).all()
 
 
-def test_without_erm_the_coarse_picture_comes_out() -> None:
-    network = switch_off(trained_network(), ["erm"])
+def test_without_what_revises_edges_the_coarse_picture_comes_out() -> None:
+    network = switch_off(trained_network(), ["erm", "preservation"])
     under, over = pair(64, 64)
     coarse = network.blend(under, over, network.weigh(under, over))
     assert torch.allclose(network(under, over), hold_tones(coarse, under, over), atol=1e-6)

@@ -60,3 +60,13 @@ def exp2(value: np.float32) -> np.float32:
 def sigmoid(logit2: np.float32) -> np.float32:
     """Of a logit times log2(e)."""
     return np.float32(np.float32(1) / (np.float32(1) + exp2(np.float32(-logit2))))
+
+
+@part
+def arc_cosine(cosine: np.float32) -> np.float32:
+    """Of a number from 0 to 1, within 7e-5: Abramowitz, Stegun, Handbook of Mathematical Functions, 4.4.45."""
+    series = np.float32(-0.0187293)
+    series = series * cosine + np.float32(0.0742610)
+    series = series * cosine + np.float32(-0.2121144)
+    series = series * cosine + np.float32(1.5707288)
+    return np.float32(np.sqrt(np.float32(1) - cosine) * series)

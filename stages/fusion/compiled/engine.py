@@ -12,9 +12,11 @@ from stages.frame import PixelArray, Planes
 from stages.fusion.compiled.chroma import fuse_chroma_rows
 from stages.fusion.compiled.luma import CompiledBlend
 from stages.fusion.compiled.network import CompiledWeights
+from stages.fusion.compiled.preservation import CompiledPreservation
 from stages.fusion.compiled.resampling import shrink_rows
 from stages.fusion.compiled.revision import CompiledRevision
 from stages.fusion.compiled.rows import Floats
+from stages.fusion.compiled.tones import hold_rows
 from stages.fusion.lcndr import LCNDR
 from stages.fusion.mode import stream_working_side
 from stages.fusion.strips import Strips
@@ -38,6 +40,11 @@ class CompiledFusion:
         self._blend = CompiledBlend(network.blend, size, self._small, strips)
         erm = network.erm
         self._revision = CompiledRevision(erm, size, strips) if erm is not None else None
+        preservation = network.preservation
+        self._preservation = CompiledPreservation(preservation, size, strips) if preservation is not None else None
+        self._is_finished = erm is None and preservation is None and not self._blend.revises_finest
+        """Whether the blend's picture is the result."""
+        self._coarse = np.empty((0, 0) if self._is_finished else size, np.float32)
 
     def luma(self, under: PixelArray, over: PixelArray, *, black: float, white: float, top: int) -> PixelArray:
         """Fused luma code values.
@@ -56,14 +63,19 @@ class CompiledFusion:
     def blend(
         self, under: PixelArray, over: PixelArray, logits: Floats, *, black: float, white: float, top: int
     ) -> PixelArray:
-        """The blend and the ERM: fused luma code values. Arguments as for ``luma``, ``logits`` as from ``weigh``."""
-        fused = np.empty_like(under)
-        coding = (black, white, top)
-        if self._revision is None:
-            self._blend.run_held(under, over, logits, fused, coding)
-        else:
-            self._blend.run(under, over, logits, self._revision.coarse, coding)
-            self._revision.run(under, over, fused, coding)
+        """What follows CEM and SAM: fused luma code values. Arguments as for ``luma``, ``logits`` as from ``weigh``."""
+        fused, coarse = np.empty_like(under), self._coarse
+        if self._is_finished:
+            self._blend.run_held(under, over, logits, fused, (black, white, top))
+            return fused
+        self._blend.run(under, over, logits, coarse, (black, white))
+        if self._revision is not None:
+            self._revision.run(coarse, under, over, (black, white))
+        if self._preservation is not None:
+            self._preservation.run(coarse, under, over, fused, (black, white, top))
+            return fused
+        coding = (np.float32(black), np.float32(white), np.float32(top))
+        self._strips.run(*self.size, lambda first, last: hold_rows(coarse, under, over, fused, first, last, coding))
         return fused
 
     def weigh(self, under: PixelArray, over: PixelArray, *, black: float, white: float) -> Floats:

@@ -14,7 +14,6 @@ from stages.fusion.compiled.judge import CompiledJudge
 from stages.fusion.compiled.resampling import resize_planes, spread_phases
 from stages.fusion.compiled.rows import Floats, Source, reduce_rows
 from stages.fusion.compiled.structure import CompiledStructure
-from stages.fusion.compiled.tones import hold_rows
 from stages.fusion.strips import Strips
 
 _LOG2_E = np.float32(math.log2(math.e))
@@ -44,14 +43,12 @@ class CompiledBlend:
         """Under, over and fused."""
         structure = blend.structure
         self._structure = None if structure is None else CompiledStructure(structure, self._sizes, strips)
-        self._unheld: Floats | None = None
-        """The finest level's picture, where code values can only be made of all of it."""
         self._logits = [
             np.empty((min(height, small[0]), 2, (width + 1) // 2), np.float32) for height, width in self._sizes[:-1]
         ]
 
     def run(
-        self, under: PixelArray, over: PixelArray, logits: Floats, fused: Floats, coding: tuple[float, float, int]
+        self, under: PixelArray, over: PixelArray, logits: Floats, fused: Floats, coding: tuple[float, float]
     ) -> None:
         """Blend two luma pictures.
 
@@ -60,30 +57,27 @@ class CompiledBlend:
             over: the same.
             logits: (2, h, w), as for ``MultiScaleBlend``.
             fused: (H, W), filled with the coarse picture's code values.
-            coding: code values of black and white, beyond which the pictures are clipped, and the largest there is.
+            coding: code values of black and white, beyond which the pictures are clipped.
         """
         low, high = np.float32(coding[0]), np.float32(coding[1])
         self._run_coarser(under, over, logits, low, high)
         self._finish(0, (under, over, fused), low, high)
 
+    @property
+    def revises_finest(self) -> bool:
+        """Whether the finest level's picture is only finished when all of it is there."""
+        return self._structure is not None and self._structure.revises(0)
+
     def run_held(
         self, under: PixelArray, over: PixelArray, logits: Floats, fused: PixelArray, coding: tuple[float, float, int]
     ) -> None:
-        """The same with ``hold_tones``; ``fused`` is filled with rounded code values."""
-        low, high, top = np.float32(coding[0]), np.float32(coding[1]), np.float32(coding[2])
+        """The same with ``hold_tones``, where the finest level is not revised.
+
+        ``fused`` is filled with rounded code values; the last of ``coding`` is the largest there is.
+        """
+        low, high, top = (np.float32(value) for value in coding)
         self._run_coarser(under, over, logits, low, high)
-        if self._structure is None or not self._structure.revises(0):
-            self._blend(0, (under, over, fused), low, high, top)
-            return
-        if self._unheld is None:
-            self._unheld = np.empty(fused.shape, np.float32)
-        unheld = self._unheld
-        self._finish(0, (under, over, unheld), low, high)
-
-        def work(first: int, last: int) -> None:
-            hold_rows(unheld, under, over, fused, first, last, (low, high, top))
-
-        self._strips.run(*self._sizes[0], work)
+        self._blend(0, (under, over, fused), low, high, top)
 
     def _run_coarser(
         self, under: PixelArray, over: PixelArray, logits: Floats, low: np.float32, high: np.float32

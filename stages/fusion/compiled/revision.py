@@ -14,13 +14,14 @@ from stages.fusion.compiled.blend import band_row
 from stages.fusion.compiled.convolution import bordered, convolve
 from stages.fusion.compiled.layer import Layer
 from stages.fusion.compiled.rows import Floats, reduce_rows
-from stages.fusion.compiled.tones import join_held
+from stages.fusion.compiled.sobel import gradient_row
 from stages.fusion.lcndr import EdgeRevision
 from stages.fusion.strips import Strips
 
 _REACH = 3
 """Rows that the convolutions see beyond a pixel's own."""
 _LOG2_E = np.float32(1 / np.log(2))
+_ANY = np.float32(1e30)
 _PER_AGREEMENT = np.float32(1 / EdgeRevision.AGREEMENT)
 
 _Parameters: TypeAlias = tuple[Floats, Floats, np.float32]
@@ -28,39 +29,18 @@ _Parameters: TypeAlias = tuple[Floats, Floats, np.float32]
 
 
 @part
-def _edge_row(
-    above: Floats,
-    here: Floats,
-    below: Floats,
-    unit: np.float32,
-    edge: tuple[np.float32, np.float32],
-    room: Floats,
-    edges: Floats,
-) -> None:
+def _edge_row(gradient: Floats, edge: tuple[np.float32, np.float32], edges: Floats) -> None:
     """The soft edge map of a row.
 
     Args:
-        above: (W,) code values.
-        here: the row itself.
-        below: the next one.
-        unit: of Sobel's operator in luma, for code values.
+        gradient: (2, W + 2), across and down.
         edge: threshold and steepness.
-        room: (2, W + 2).
         edges: (W + 2, or more), filled from 1.
     """
-    width = here.size
-    smooth, steps = room[0], room[1]
-    for x in range(width):
-        smooth[x + 1] = above[x] + here[x] + here[x] + below[x]
-        steps[x + 1] = below[x] - above[x]
-    for row in range(2):
-        room[row, 0] = room[row, 1]
-        room[row, width + 1] = room[row, width]
+    across, down = gradient[0], gradient[1]
     threshold, steepness = edge[0], edge[1] * _LOG2_E
-    for x in range(1, width + 1):
-        across = (smooth[x + 1] - smooth[x - 1]) * unit
-        down = (steps[x - 1] + steps[x] + steps[x] + steps[x + 1]) * unit
-        magnitude = np.sqrt(across * across + down * down + np.float32(1e-8))
+    for x in range(1, across.size - 1):
+        magnitude = np.sqrt(across[x] * across[x] + down[x] * down[x] + np.float32(1e-8))
         edges[x] = sigmoid(np.float32((magnitude - threshold) * steepness))
 
 
@@ -111,7 +91,7 @@ def propose_rows(
     height, width = coarse.shape
     start, count = first - _REACH, last - first + 2 * _REACH
     scale = np.float32(1) / (high - low)
-    room = np.empty((2, width + 2), np.float32)
+    room, gradient = np.empty((2, width + 2), np.float32), np.empty((2, width + 2), np.float32)
     for index in range(count):
         y = start + index
         if 0 <= y < height:
@@ -125,7 +105,8 @@ def propose_rows(
                 darker[x + 1] = (min(max(min(one, other), low), high) - low) * scale
                 brighter[x + 1] = (min(max(max(one, other), low), high) - low) * scale
             above, below = coarse[max(y - 1, 0)], coarse[min(y + 1, height - 1)]
-            _edge_row(above, row, below, np.float32(scale / np.float32(8)), edge, room, edges)
+            gradient_row(above, row, below, scale, (-_ANY, _ANY), room, gradient[0], gradient[1])
+            _edge_row(gradient, edge, edges)
         else:
             features[:, index + 1] = np.float32(0)
     inside = (-start, height - start)
@@ -146,23 +127,8 @@ def propose_rows(
 
 
 @kernel
-def finish_rows(
-    coarse: Floats,
-    residual: Floats,
-    reduced: Floats,
-    under: PixelArray,
-    over: PixelArray,
-    fused: PixelArray,
-    first: int,
-    last: int,
-    factor: np.float32,
-    coding: tuple[np.float32, np.float32, np.float32],
-) -> None:
-    """Rows ``[first, last)`` of the coarse picture plus ``factor`` times the residual's finest band, as code values.
-
-    ``coding``: code values of black and white, and the largest there is.
-    """
-    low, high, top = coding
+def finish_rows(coarse: Floats, residual: Floats, reduced: Floats, first: int, last: int, factor: np.float32) -> None:
+    """Rows ``[first, last)`` of the coarse picture, changed in place: ``factor`` times the residual's finest band."""
     band = np.zeros((3, reduced.shape[1] + 2), np.float32)
     width = coarse.shape[1]
     for y in range(first, last):
@@ -170,11 +136,10 @@ def finish_rows(
         row, even, odd = coarse[y], band[0], band[1]
         pairs = width // 2
         for j in range(pairs):
-            even[j + 1] = row[2 * j] + factor * even[j + 1]
-            odd[j + 1] = row[2 * j + 1] + factor * odd[j + 1]
+            row[2 * j] += factor * even[j + 1]
+            row[2 * j + 1] += factor * odd[j + 1]
         if width % 2:
-            even[pairs + 1] = row[width - 1] + factor * even[pairs + 1]
-        join_held(even, odd, under[y], over[y], fused[y], low, high, top)
+            row[width - 1] += factor * even[pairs + 1]
 
 
 class CompiledRevision:
@@ -197,29 +162,27 @@ class CompiledRevision:
             Layer(refine[4]).parameters,
         )
         self._factor = 2 * revision.LIMIT
-        self.coarse = np.empty(size, np.float32)
-        """The coarse picture in code values, to be filled."""
         self._residual = np.empty(size, np.float32)
         self._reduced = np.empty(((height + 1) // 2, (self._width + 1) // 2), np.float32)
         self._rooms = local()
 
-    def run(self, under: PixelArray, over: PixelArray, fused: PixelArray, coding: tuple[float, float, int]) -> None:
-        """Refine the coarse picture as it is now.
+    def run(self, coarse: Floats, under: PixelArray, over: PixelArray, coding: tuple[float, float]) -> None:
+        """Refine the coarse picture in place.
 
         Args:
-            under: (H, W) code values.
+            coarse: (H, W) code values.
+            under: the same.
             over: the same.
-            fused: (H, W), filled with rounded code values.
-            coding: code values of black and white, and the largest there is.
+            coding: code values of black and white.
         """
-        low, high, top = (np.float32(value) for value in coding)
+        low, high = (np.float32(value) for value in coding)
         factor = np.float32(self._factor * (coding[1] - coding[0]))
-        height = fused.shape[0]
+        height = coarse.shape[0]
 
         def propose(first: int, last: int) -> None:
             features, between, proposals = self._room(last - first)
             propose_rows(
-                self.coarse,
+                coarse,
                 under,
                 over,
                 first,
@@ -238,9 +201,7 @@ class CompiledRevision:
             reduce_rows(self._residual, self._reduced, first, last, np.float32(0), np.float32(1))
 
         def finish(first: int, last: int) -> None:
-            finish_rows(
-                self.coarse, self._residual, self._reduced, under, over, fused, first, last, factor, (low, high, top)
-            )
+            finish_rows(coarse, self._residual, self._reduced, first, last, factor)
 
         # Several planes lie between the layers: fewer rows at a time.
         self._strips.run(height, 2 * self._width, propose)

@@ -18,12 +18,13 @@ from stages.fusion.structure import (
     LARGEST_STEP,
     LEAST_SQUARED_NORM,
     LEAST_VARIANCE,
+    MOMENTUM,
     MOST_CONSISTENT,
     SIMILARITY_CONSTANT,
-    STEPS,
     STRONGEST_POWER,
     TAPS,
     StructureRevision,
+    steps_at,
 )
 
 _REACH = 3
@@ -32,7 +33,7 @@ _EDGE, _OUTER, _INNER, _MIDDLE = (np.float32(tap) for tap in TAPS[: _REACH + 1])
 _LEAST_VARIANCE, _LEAST_NORM = np.float32(LEAST_VARIANCE), np.float32(LEAST_SQUARED_NORM)
 _MOST_CONSISTENT, _STRONGEST = np.float32(MOST_CONSISTENT), np.float32(STRONGEST_POWER)
 _HALF_PI, _CUBIC = np.float32(math.pi / 2), np.float32(math.pi / 2 - 4 / math.pi)
-_SIMILARITY = np.float32(SIMILARITY_CONSTANT)
+_SIMILARITY, _MOMENTUM = np.float32(SIMILARITY_CONSTANT), np.float32(MOMENTUM)
 
 
 @part
@@ -193,8 +194,24 @@ def _step(fused: Floats, pull: Floats, averaged: Floats, step: np.float32, revis
         revised[x] = fused[x] + step * (target[x] - weight[x] * fused[x] + averaged[x])
 
 
+@part
+def _go_on(fused: Floats, before: Floats) -> None:
+    """The picture before a step becomes where that step's momentum leads."""
+    for x in range(before.size):
+        before[x] = fused[x] + _MOMENTUM * (fused[x] - before[x])
+
+
+@part
+def _step_on(fused: Floats, pull: Floats, averaged: Floats, step: np.float32, revised: Floats) -> None:
+    target, weight = pull[0], pull[1]
+    for x in range(revised.size):
+        revised[x] += step * (target[x] - weight[x] * fused[x] + averaged[x])
+
+
 @kernel
-def step_rows(fused: Floats, pull: Floats, first: int, last: int, step: np.float32, revised: Floats) -> None:
+def step_rows(
+    fused: Floats, pull: Floats, first: int, last: int, step: np.float32, is_first: bool, revised: Floats
+) -> None:
     """Rows ``[first, last)`` of a picture one step on.
 
     Args:
@@ -203,7 +220,8 @@ def step_rows(fused: Floats, pull: Floats, first: int, last: int, step: np.float
         first: row.
         last: the row after the last.
         step: share of the way.
-        revised: (H, W), filled.
+        is_first: whether no step came before.
+        revised: (H, W), filled; but for the first step it holds the picture before the last.
     """
     height, width = fused.shape
     begin, end = max(first - _REACH, 0), min(last + _REACH, height)
@@ -214,7 +232,11 @@ def step_rows(fused: Floats, pull: Floats, first: int, last: int, step: np.float
         _multiply(averaged, pull[2, y], shared[y - begin])
     for y in range(first, last):
         _average_row(shared, y, height, begin, bordered, averaged)
-        _step(fused[y], pull[:, y], averaged, step, revised[y])
+        if is_first:
+            _step(fused[y], pull[:, y], averaged, step, revised[y])
+        else:
+            _go_on(fused[y], revised[y])
+            _step_on(fused[y], pull[:, y], averaged, step, revised[y])
 
 
 class CompiledStructure:
@@ -246,7 +268,7 @@ class CompiledStructure:
 
     def start_for(self, level: int, fused: Floats) -> Floats:
         """Where the picture to be revised belongs, so that the steps end in ``fused``."""
-        return self._planes[level][3] if STEPS % 2 else fused
+        return self._planes[level][3] if steps_at(level) % 2 else fused
 
     def run(self, level: int, under: Source, over: Source, fused: Floats, low: np.float32, high: np.float32) -> None:
         """Revise the picture that lies in ``start_for(level, fused)``.
@@ -269,12 +291,13 @@ class CompiledStructure:
 
         # Several planes lie in between: fewer rows at a time.
         self._strips.run(height, 2 * width, draw)
-        source, target = self.start_for(level, fused), fused if STEPS % 2 else planes[3]
-        for _ in range(STEPS):
-            _take_step(self._strips, source, pull, step, target)
+        steps = steps_at(level)
+        source, target = self.start_for(level, fused), fused if steps % 2 else planes[3]
+        for taken in range(steps):
+            _take_step(self._strips, source, pull, step, taken == 0, target)
             source, target = target, source
 
 
-def _take_step(strips: Strips, source: Floats, pull: Floats, step: np.float32, target: Floats) -> None:
+def _take_step(strips: Strips, source: Floats, pull: Floats, step: np.float32, is_first: bool, target: Floats) -> None:
     height, width = source.shape
-    strips.run(height, width, lambda first, last: step_rows(source, pull, first, last, step, target))
+    strips.run(height, width, lambda first, last: step_rows(source, pull, first, last, step, is_first, target))

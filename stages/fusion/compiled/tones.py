@@ -1,4 +1,4 @@
-"""``hold_tones`` on rows of code values, as they are written."""
+"""``hold_tones`` on rows of code values."""
 
 from __future__ import annotations
 
@@ -68,9 +68,34 @@ def join_held(
         target[x] = _held(even[pairs + 1], np.float32(under[x]), np.float32(over[x]), low, high, top)
 
 
+@part
+def hold_row(
+    values: Floats,
+    under: PixelArray,
+    over: PixelArray,
+    target: PixelArray,
+    low: np.float32,
+    high: np.float32,
+    top: np.float32,
+) -> None:
+    """A row in code values, none lost to black or white, rounded.
+
+    Args:
+        values: (W,) code values.
+        under: the same.
+        over: the same.
+        target: (W,), filled.
+        low: code value of black.
+        high: code value of white.
+        top: the largest code value.
+    """
+    for x in range(target.size):
+        target[x] = _held(values[x], np.float32(under[x]), np.float32(over[x]), low, high, top)
+
+
 @kernel
 def hold_rows(
-    coarse: Floats,
+    source: Floats,
     under: PixelArray,
     over: PixelArray,
     fused: PixelArray,
@@ -78,18 +103,7 @@ def hold_rows(
     last: int,
     coding: tuple[np.float32, np.float32, np.float32],
 ) -> None:
-    """Rows ``[first, last)`` of a picture in code values, none lost to black or white, rounded.
-
-    Args:
-        coarse: (H, W) code values.
-        under: the same.
-        over: the same.
-        fused: (H, W), filled.
-        first: row.
-        last: the row after the last.
-        coding: code values of black and white, and the largest there is.
-    """
+    """Rows ``[first, last)`` of a picture likewise, all (H, W); ``coding``: black, white, the largest code value."""
     low, high, top = coding
     for y in range(first, last):
-        for x in range(coarse.shape[1]):
-            fused[y, x] = _held(coarse[y, x], np.float32(under[y, x]), np.float32(over[y, x]), low, high, top)
+        hold_row(source[y], under[y], over[y], fused[y], low, high, top)

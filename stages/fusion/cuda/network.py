@@ -48,8 +48,9 @@ class DeviceNetwork(nn.Module):
         )
         self._judged_from = blend.judged_from
         self._parts = copy.deepcopy(network).cpu().eval().requires_grad_(False)
-        # Stays in single precision, its weights and what it sees: it lives on differences of squares.
+        # Both stay in single precision, their weights and what they see: they live on small differences.
         self._structure, self._parts.blend.structure = self._parts.blend.structure, None
+        self._preservation, self._parts.preservation = self._parts.preservation, None
         self._parts.to(precision)
         for weight in self._parts.parameters():
             if weight.dim() == 4:
@@ -139,9 +140,17 @@ class DeviceNetwork(nn.Module):
     def revise(self, coarse: Tensor, lumas: Tensor) -> Tensor:
         """``LCNDR.revise``, (1, 1, H, W)."""
         darker, brighter = lumas.amin(dim=1, keepdim=True), lumas.amax(dim=1, keepdim=True)
+        fused = self._refined(coarse, darker, brighter)
+        if self._preservation is not None:
+            under, over = lumas.float().split(1, dim=1)
+            fused = self._preservation(fused.float(), under, over).to(self.precision)
+        return hold_tones(fused, darker, brighter)
+
+    def _refined(self, coarse: Tensor, darker: Tensor, brighter: Tensor) -> Tensor:
+        """``EdgeRevision``."""
         erm = self._parts.erm
         if erm is None:
-            return hold_tones(coarse, darker, brighter)
+            return coarse
         gradients = F.conv2d(F.pad(coarse, (1, 1, 1, 1), mode="replicate"), self.sobel)
         magnitude = torch.sqrt(gradients.square().sum(dim=1, keepdim=True) + 1e-8)
         edges = torch.sigmoid(erm.steepness * (magnitude - erm.threshold))
@@ -150,7 +159,7 @@ class DeviceNetwork(nn.Module):
         differing = ((brighter - darker) / EdgeRevision.AGREEMENT).clamp(max=1)
         residual = differing * torch.lerp(proposals[:, 1:], proposals[:, :1], edges)
         size = (coarse.shape[-2], coarse.shape[-1])
-        return hold_tones(coarse + residual - pyramid.expand(self._reduced(residual), size), darker, brighter)
+        return coarse + residual - pyramid.expand(self._reduced(residual), size)
 
     def _reduced(self, pictures: Tensor) -> Tensor:
         """``pyramid.reduce`` of one or two channels that do not mix."""
