@@ -110,6 +110,20 @@ def test_confidence_is_full_for_equal_pictures_and_none_for_unrelated_ones() -> 
     assert confidence_map(here, unrelated, still, CREW).max() < 0.1
 
 
+@pytest.mark.parametrize("step_px", [-9, 9])
+def test_what_enters_the_picture_takes_no_trust_from_what_was_there(step_px: int) -> None:
+    here, there = (
+        eight_bit(photograph(window(CANVAS, HEIGHT, WIDTH, dx=dx, dy=0), stops=2).luma) for dx in (0, -step_px)
+    )
+    seen = np.arange(WIDTH) + step_px
+    moved = there[:, np.clip(seen, 0, WIDTH - 1)]
+    motion = Motion(np.full((HEIGHT, WIDTH, 2), (step_px, 0), np.float32), np.zeros((HEIGHT, WIDTH), np.float32))
+    trust = confidence_map(here, moved, motion, CREW)
+    inside = (seen >= 0) & (seen < WIDTH)
+    assert trust[:, inside].min() >= CHECKED
+    assert trust[:, ~inside].max() == 0
+
+
 @pytest.mark.parametrize(("camera_px", "checked"), [(0.0, True), (8.0, False)])
 def test_what_differs_by_a_pixel_is_checked_unless_a_shutter_smears_it(camera_px: float, checked: bool) -> None:
     here, there = np.full((HEIGHT, WIDTH), 90, np.uint8), np.full((HEIGHT, WIDTH), 90, np.uint8)
