@@ -216,6 +216,23 @@ def test_a_thin_thing_beside_its_place_is_put_right(reference_is_under: bool, bi
     assert errors[1] < 0.65 * errors[0]
 
 
+@pytest.mark.parametrize("bit_depth", [8, 10])
+def test_noise_of_a_nearly_white_thing_is_not_multiplied(bit_depth: int) -> None:
+    """Beside a lamp, white in both exposures, the curve rises from nearly white to white by half its range."""
+    scene = np.full((HEIGHT, WIDTH, 3), 0.02, np.float32)
+    scene[:, :120], scene[80:160, 200:280] = 4, 0.121
+    under, over = (photograph(scene, stops=stops, noise=0.05, seed=1, bit_depth=bit_depth) for stops in (0, 3))
+    curve = estimate_mapping(under.luma, over.luma, bit_depth).over_to_under
+    thing, unit = np.s_[84:156, 204:276], 1 << (bit_depth - 8)
+    assert lookup(over.luma, curve)[thing].std() > 20 * unit
+    trust = np.ones((HEIGHT, WIDTH), np.float32)
+    trust[60:180, 180:] = 0
+    neighbour = Planes(under.luma.copy(), under.chroma.copy(), bit_depth)
+    replace_untrusted(neighbour, over, trust, curve, None, Levels.of(BT709, bit_depth), CREW, reference_is_under=False)
+    assert neighbour.luma[thing].std() < 8 * unit
+    assert abs(neighbour.luma[thing].mean() - under.luma[thing].mean()) < 15 * unit
+
+
 def test_noise_alone_is_plausible() -> None:
     scene = window(CANVAS, HEIGHT, WIDTH, dx=0, dy=0)
     under, over = (photograph(scene, stops=stops, noise=0.02, seed=seed) for seed, stops in enumerate((0, 2)))
