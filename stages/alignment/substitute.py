@@ -1,8 +1,8 @@
 """What stands in for the neighbour where it cannot be trusted: the reference, brought to the neighbour's exposure.
 
-A saturated reference holds little to bring; there the trusted saturated parts of the neighbour around it speak. Where
-there are none, the mapping does, for the mean of the saturated surroundings: from nearly white to white it rises so
-steeply that for single pixels it would tell their noise.
+A saturated reference holds little to bring. The mapping is asked for the mean of saturated surroundings there, since
+from nearly white to white it rises so steeply that for single pixels it would tell their noise; and trusted saturated
+parts of the neighbour around it say by how much it is off.
 """
 
 from __future__ import annotations
@@ -165,9 +165,11 @@ def _continuation(
     few = fit(known, SMOOTH_SIZE_PX)
     around = cv2.GaussianBlur(few, (0, 0), REACH_SHARE * max(few.shape))
     say = np.minimum(resize(np.asarray(around, np.float32), *known.shape) / np.float32(ENOUGH_KNOWN_SHARE), 1)
-    filled = fill_from_surroundings(_thumbnails(neighbour, *known.shape), known)
     mapped = _mapped(own, values, gains)
-    return np.ascontiguousarray(np.moveaxis(mapped + say[..., None] * (filled - mapped), -1, 0))
+    # The mapping knows what is nearly white from what is white, the surroundings how bright white is here.
+    miss = fill_from_surroundings(_thumbnails(neighbour, *known.shape) - mapped, known)
+    continued = np.clip(mapped + say[..., None] * miss, 0, neighbour.max_value)
+    return np.ascontiguousarray(np.moveaxis(continued, -1, 0))
 
 
 def _mapped(own: _Thumbnails, values: FloatImage, gains: FloatImage) -> FloatImage:

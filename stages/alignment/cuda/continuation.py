@@ -108,9 +108,9 @@ class Continuation:
         saturated = ((own[0] - low) / (high - low)).clamp(0, 1)
         known = saturated * confidence
         say = (self._blur(known) / ENOUGH_KNOWN_SHARE).clamp_(max=1)
-        filled = self._filled(self._thumbnails(neighbour), known, 0)
         mapped = self._mapped(own, saturated, curve, levels, top)
-        return mapped + say * (filled - mapped)
+        miss = self._filled(self._thumbnails(neighbour) - mapped, known, 0)
+        return (mapped + say * miss).clamp_(0, top)
 
     def _thumbnails(self, picture: Picture) -> Tensor:
         """(3, h, w) luma and both colour differences."""
