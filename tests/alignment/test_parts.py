@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.alignment.camera import Picture, coarse_shift
+from stages.alignment.camera import Picture, camera_motion, coarse_shift
 from stages.alignment.confidence import CHECKED, confidence_map
 from stages.alignment.crew import Crew
 from stages.alignment.exposure import difference_stops, exposed_by, tremor_stops
@@ -100,6 +100,23 @@ def test_the_coarse_shift_is_taken_only_when_it_helps() -> None:
     assert (x, y) == pytest.approx((-30, 0), abs=3)
     assert coarse_shift(here, here) == (0, 0)
     assert coarse_shift(here, unrelated) == (0, 0)
+
+
+@pytest.mark.parametrize("turn_deg", [-3.0, 3.0])
+def test_the_motion_of_a_turning_camera_is_known_where_nothing_shows_it(turn_deg: float) -> None:
+    focal_px = WIDTH / 2 / np.tan(np.radians(50))  # a wide angle, at which a turn bends the picture
+    columns = (np.arange(WIDTH) + 0.5 - WIDTH / 2) / focal_px
+    rows = ((np.arange(HEIGHT) + 0.5 - HEIGHT / 2) / focal_px)[:, None]
+    turned = np.arctan(columns) + np.radians(turn_deg)
+    truth = np.empty((HEIGHT, WIDTH, 2), np.float32)
+    truth[..., 0] = focal_px * (np.tan(turned) - columns)
+    truth[..., 1] = focal_px * rows * (np.cos(np.arctan(columns)) / np.cos(turned) - 1)
+    seen = truth + 0.1 * np.random.default_rng(3).standard_normal(truth.shape).astype(np.float32)
+    held = np.ones((HEIGHT, WIDTH), np.float32)
+    seen[:, 200:], held[:, 200:] = 0, 0  # a wall of one colour, or white in the longer exposure
+    found = camera_motion(seen, held, np.zeros((HEIGHT, WIDTH), np.float32), pixel=1)
+    assert np.abs(found - truth)[:, :200].max() < 0.2
+    assert np.abs(found - truth).max() < 1
 
 
 def test_confidence_is_full_for_equal_pictures_and_none_for_unrelated_ones() -> None:
