@@ -1,7 +1,10 @@
 """Camera motion: the smooth displacement field that most of the picture follows.
 
-The field is that of a turning camera (or of a plane before a moving one): quadratic in the pixel coordinates, linear
-in eight parameters (H. C. Longuet-Higgins and K. Prazdny, "The interpretation of a moving retinal image", 1980).
+The field is that of a turning camera (or of a plane before a moving one): a homography, told by eight parameters. With
+c = (p6 x + p7 y) / h, where h is half the long side in pixels, a point (x, y) moves by (p0 + p2 x + p3 y + h x c) /
+(1 - c) to the right, and likewise downwards. Without the denominator it is the field of an instant (H. C.
+Longuet-Higgins and K. Prazdny, "The interpretation of a moving retinal image", 1980). From frame to frame of a fast pan
+that is off by up to a pixel at the borders, which shows where the picture itself has nothing to hold on to.
 """
 
 from __future__ import annotations
@@ -29,6 +32,8 @@ _INLIER_PX = 0.4
 """Scale of the Cauchy weights that keep moving objects out of the fit."""
 _RIDGE = np.array([1e-6] * 2 + [1e-3] * 6)
 """Of each parameter, as a share of the samples' weights: what too few of them do not tell stays small."""
+_LEAST_DENOMINATOR = np.float32(0.5)
+"""Of the field: no camera turns so far between frames that flow still finds it."""
 _STILL_PX = 0.12
 """A fitted motion nowhere larger than this is a camera that stands still."""
 
@@ -80,7 +85,7 @@ def camera_motion(
         return np.zeros_like(flow)
     x, y = _coordinates(width, height)
     across, down = np.meshgrid(x[samples[1]], y[samples[0]])
-    parameters = _robust_fit(across[usable], down[usable], flow[samples][usable], pixel)
+    parameters = _robust_fit(across[usable], down[usable], flow[samples][usable], pixel, max(width, height) / 2)
     field = _field(parameters, x, y)
     if np.abs(field).max() * pixel < _STILL_PX:
         return np.zeros_like(flow)
@@ -96,25 +101,29 @@ def _coordinates(width: int, height: int) -> tuple[npt.NDArray[np.float32], npt.
 
 
 def _robust_fit(
-    x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], observed: npt.NDArray[np.float32], pixel: float
+    x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], observed: npt.NDArray[np.float32], pixel: float, half: float
 ) -> npt.NDArray[np.float64]:
     """Eight parameters from displacements (n, 2) at n points, iteratively reweighted least squares."""
     parameters: npt.NDArray[np.float64] = np.zeros(8)
     parameters[:2] = np.median(observed, axis=0)
     samples = np.ascontiguousarray(np.vstack([x, y, observed.T]), np.float64)
-    _refit(samples, _INLIER_PX / pixel, _RIDGE, parameters)
+    _refit(samples, _INLIER_PX / pixel, _RIDGE, half, parameters)
     return parameters
 
 
 @kernel
 def _refit(
-    samples: npt.NDArray[np.float64], inlier: float, ridge: npt.NDArray[np.float64], parameters: npt.NDArray[np.float64]
+    samples: npt.NDArray[np.float64],
+    inlier: float,
+    ridge: npt.NDArray[np.float64],
+    half: float,
+    parameters: npt.NDArray[np.float64],
 ) -> None:
     """Fits again and again, with ever less patience for what the parameters do not explain."""
     normal, right = np.empty((8, 8)), np.empty(8)
     scale = 16 * inlier
     for _ in range(_ITERATIONS):
-        _sum_up(samples, parameters, scale, normal, right)
+        _sum_up(samples, parameters, scale, half, normal, right)
         # The first of the sums is that of the weights.
         weights = normal[0, 0]
         for term in range(8):
@@ -150,6 +159,7 @@ def _sum_up(
     samples: npt.NDArray[np.float64],
     parameters: npt.NDArray[np.float64],
     scale: float,
+    half: float,
     normal: npt.NDArray[np.float64],
     right: npt.NDArray[np.float64],
 ) -> None:
@@ -164,6 +174,8 @@ def _sum_up(
     for sample in range(across.size):
         x, y, right_px, down_px = across[sample], down[sample], to_right[sample], to_bottom[sample]
         bend = p6 * x + p7 * y
+        # What the parameters are linear in; the denominator is that of the parameters so far.
+        right_px, down_px = right_px * (1 - bend / half), down_px * (1 - bend / half)
         miss_x = right_px - (p0 + p2 * x + p3 * y + x * bend)
         miss_y = down_px - (p1 + p4 * x + p5 * y + y * bend)
         weight = 1 / (1 + (miss_x * miss_x + miss_y * miss_y) / (scale * scale))
@@ -202,4 +214,7 @@ def _field(parameters: npt.NDArray[np.float64], x: npt.NDArray[np.float32], y: n
     rows = y[:, None]
     field[..., 0] = a[0] + a[2] * x + a[6] * x * x + rows * (a[3] + a[7] * x)
     field[..., 1] = (a[1] + a[4] * x) + rows * (a[5] + a[6] * x) + a[7] * rows * rows
+    field /= np.maximum(1 - (a[6] * x + a[7] * rows) / np.float32(max(x.size, y.size) / 2), _LEAST_DENOMINATOR)[
+        ..., None
+    ]
     return field

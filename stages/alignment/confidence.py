@@ -59,17 +59,19 @@ def confidence_map(reference: Picture, neighbour: Picture, motion: Motion, crew:
         crew: does it.
     """
     reach_px = _reach_px(motion.flow)
+    within = _within(motion.flow)
     explained, outside = crew.both(
         lambda: _explained(reference, neighbour),
         lambda: _residual(reference, neighbour, reach_px),
     )
-    _weigh(reference, neighbour, _NO_SLIP if reach_px > 1 else _SLIP, outside, explained)
+    _weigh(reference, neighbour, _NO_SLIP if reach_px > 1 else _SLIP, within, outside, explained)
     residual = np.asarray(cv2.boxFilter(explained, cv2.CV_32F, (3, 3)), np.float32)
     trust = np.empty(reference.shape, np.float32)
-    _judge(residual, motion.round_trip_px, outside, trust)
-    related = _related(trust, reference, neighbour)
-    _limit(motion.flow, np.float32(related), trust)
-    return _soften(trust)
+    _judge(residual, motion.round_trip_px, outside, within, trust)
+    related = _related(trust, within, reference, neighbour)
+    trust = _soften(trust)
+    _limit(within, np.float32(related), trust)
+    return trust
 
 
 def _explained(reference: Picture, neighbour: Picture) -> FloatArray:
@@ -78,37 +80,68 @@ def _explained(reference: Picture, neighbour: Picture) -> FloatArray:
 
 
 @kernel
-def _weigh(reference: Picture, neighbour: Picture, slip: np.float32, outside: Picture, explained: FloatArray) -> None:
-    """Leaves in place of what is explained what is not of a residual, in the residual's 1 for a slip, else 0."""
+def _weigh(
+    reference: Picture,
+    neighbour: Picture,
+    slip: np.float32,
+    within: FloatArray,
+    outside: Picture,
+    explained: FloatArray,
+) -> None:
+    """Leaves in place of what is explained what is not of a residual, in the residual's 1 for a slip, else 0.
+
+    Outside the neighbour nothing is left to explain.
+    """
     for y in range(outside.shape[0]):
         for x in range(outside.shape[1]):
             known = explained[y, x]
-            explained[y, x] = max(np.float32(outside[y, x]) - known, np.float32(0))
+            unexplained = max(np.float32(outside[y, x]) - known, np.float32(0))
+            explained[y, x] = unexplained if within[y, x] > 0 else np.float32(0)
             difference = abs(np.float32(reference[y, x]) - np.float32(neighbour[y, x]))
             outside[y, x] = difference > slip * known
 
 
 @kernel
-def _judge(residual: FloatArray, round_trip_px: FloatArray, slips: Picture, trust: FloatArray) -> None:
+def _judge(
+    residual: FloatArray, round_trip_px: FloatArray, slips: Picture, within: FloatArray, trust: FloatArray
+) -> None:
+    """Trust by both tests; full outside the neighbour, so that no distrust grows from there."""
     for y in range(trust.shape[0]):
         for x in range(trust.shape[1]):
             undone = fall(round_trip_px[y, x], BELIEVED_PX, REFUTED_PX)
             agreed = fall(residual[y, x], _TRUSTED_RESIDUAL, _STRANGE_RESIDUAL) * undone
-            trust[y, x] = min(agreed, np.float32(1) - np.float32(slips[y, x]) * (np.float32(1) - CHECKED))
+            agreed = min(agreed, np.float32(1) - np.float32(slips[y, x]) * (np.float32(1) - CHECKED))
+            trust[y, x] = agreed if within[y, x] > 0 else np.float32(1)
 
 
 @kernel
-def _limit(flow: Flow, related: np.float32, trust: FloatArray) -> None:
-    """Scales trust, and takes it away where the flow leads out of the neighbour."""
-    height, width = trust.shape
+def _limit(within: FloatArray, related: np.float32, trust: FloatArray) -> None:
+    """Scales trust, and takes it away outside the neighbour."""
+    for y in range(trust.shape[0]):
+        for x in range(trust.shape[1]):
+            trust[y, x] *= related * within[y, x]
+
+
+def _within(flow: Flow) -> FloatArray:
+    """(h, w) in [0, 1], whether the flow ends inside the neighbour: 1 up to its outermost pixels, 0 from its border on.
+
+    What lies at the border was seen all the same: distrust that grew inwards from where nothing is known would lose it.
+    """
+    within = np.empty(flow.shape[:2], np.float32)
+    _measure_within(np.ascontiguousarray(flow), within)
+    return within
+
+
+@kernel
+def _measure_within(flow: Flow, within: FloatArray) -> None:
+    height, width = within.shape
     right, bottom = np.float32(width) - _HALF, np.float32(height) - _HALF
     for y in range(height):
-        steps, shares = flow[y].reshape(-1), trust[y]
+        steps, shares = flow[y].reshape(-1), within[y]
         for x in range(width):
             across, down = np.float32(x) + steps[2 * x], np.float32(y) + steps[2 * x + 1]
-            # All asked at once: a processor does many such pixels at a time.
-            inside = (across > -_HALF) & (across < right) & (down > -_HALF) & (down < bottom)
-            shares[x] *= related if inside else np.float32(0)
+            inside = min(min(across + _HALF, right - across), min(down + _HALF, bottom - down))
+            shares[x] = min(max(inside / _HALF, np.float32(0)), np.float32(1))
 
 
 def is_smeared(flow: Flow) -> bool:
@@ -148,12 +181,12 @@ def _noise(reference: Picture, neighbour: Picture) -> FloatArray:
     return np.minimum(np.sqrt(variance), _LARGEST_NOISE).astype(np.float32)
 
 
-def _related(trust: FloatArray, reference: Picture, neighbour: Picture) -> float:
+def _related(trust: FloatArray, within: FloatArray, reference: Picture, neighbour: Picture) -> float:
     """In [0, 1]: whether enough of what has structure agrees for the two to show one scene."""
     box = np.ones((3, 3), np.uint8)
     # Every second pixel each way says as much.
     contrast = np.maximum(*(cv2.morphologyEx(p[::2, ::2], cv2.MORPH_GRADIENT, box) for p in (reference, neighbour)))
-    trusted, structured = _count_trusted(contrast, trust)
+    trusted, structured = _count_trusted(contrast, trust, within)
     if structured == 0:
         return 1.0
     low, high = _RELATED_SHARE
@@ -161,12 +194,12 @@ def _related(trust: FloatArray, reference: Picture, neighbour: Picture) -> float
 
 
 @kernel
-def _count_trusted(contrast: Picture, trust: FloatArray) -> tuple[float, float]:
-    """Trust summed up where every second pixel has structure, and how many have."""
+def _count_trusted(contrast: Picture, trust: FloatArray, within: FloatArray) -> tuple[float, float]:
+    """Trust summed up where every second pixel inside the neighbour has structure, and how many have."""
     trusted = structured = np.float32(0)
     for y in range(contrast.shape[0]):
         for x in range(contrast.shape[1]):
-            share = np.float32(contrast[y, x] > _STRUCTURE)
+            share = np.float32((contrast[y, x] > _STRUCTURE) & (within[2 * y, 2 * x] > 0))
             trusted += share * trust[2 * y, 2 * x]
             structured += share
     return float(trusted), float(structured)

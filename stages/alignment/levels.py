@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stages.frame import ColorTags
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from stages.frame import ColorTags, PixelArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +30,8 @@ class Levels:
     def span(self) -> int:
         """Code values from black to white."""
         return self.white - self.black
+
+
+def eight_bit(luma: PixelArray, bit_depth: int) -> npt.NDArray[np.uint8]:
+    """Luma of 8 or 10 bit with 8."""
+    return np.asarray(luma if bit_depth == 8 else cv2.convertScaleAbs(luma, alpha=1 / (1 << (bit_depth - 8))), np.uint8)

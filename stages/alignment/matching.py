@@ -9,7 +9,9 @@ from stages.alignment.camera import Picture
 from stages.alignment.confidence import confidence_map
 from stages.alignment.crew import Crew
 from stages.alignment.intensity import IntensityMapping, lookup
+from stages.alignment.levels import eight_bit
 from stages.alignment.motion import Motion, MotionEstimator
+from stages.alignment.overlap import overlap
 from stages.alignment.plan import Side
 from stages.alignment.resampling import sample, shrink
 from stages.alignment.tracking import MappingTracker
@@ -55,7 +57,7 @@ class Matcher:
         bit_depth = pair.reference.planes.bit_depth
         reference, neighbour = self._reduced(pair)
         under, over = (reference, neighbour) if pair.reference_is_under else (neighbour, reference)
-        mapping = self._mapping.follow(pair, under, over)
+        mapping = self._mapping.follow(pair, *overlap(under, over, bit_depth))
         if pair.reference_is_under:
             reference = lookup(reference, mapping.under_to_over)
         else:
@@ -88,5 +90,4 @@ def _side(
 
 def _picture(luma: PixelArray, bit_depth: int) -> Picture:
     """8 bit, the grain softened."""
-    eight_bit = luma if bit_depth == 8 else cv2.convertScaleAbs(luma, alpha=1 / (1 << (bit_depth - 8)))
-    return np.asarray(cv2.GaussianBlur(eight_bit, (0, 0), _GRAIN_BLUR_PX), np.uint8)
+    return np.asarray(cv2.GaussianBlur(eight_bit(luma, bit_depth), (0, 0), _GRAIN_BLUR_PX), np.uint8)

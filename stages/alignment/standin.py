@@ -45,8 +45,8 @@ def lay_luma(
         curve: for each of its code values the new one.
         taps: ``REACH_PX`` + 1 weights of a symmetrical filter that softens the reference, the middle one first.
         saturating: code values of the reference up to which a pixel speaks for itself and from which it is saturated.
-        continuation: (4, any height, any width): how much it has to say in saturated parts, in [0, 1], and a picture
-            of luma and both colour differences; empty where it says nothing.
+        continuation: (3, any height, any width) luma and both colour differences of a picture that stands in where the
+            reference is saturated; empty where it is nowhere.
         plausible: (2, code values) the lowest and the highest luma for each of the reference's; empty: any.
         weight: (any height, w) of what is kept of the target.
         target: luma of the neighbour, written to.
@@ -72,7 +72,7 @@ def lay_luma(
                 for x in range(begin, stop):
                     saturated = _rise(np.float32(reference[y, x]), saturating)
                     if saturated > 0:
-                        tone[x - begin] = _continue(tone[x - begin], saturated, continuation, 1, y, x, target)
+                        tone[x - begin] = _continue(tone[x - begin], saturated, continuation, 0, y, x, target)
             _mix(tone, kept[begin:stop], target[y, begin:stop])
 
 
@@ -211,9 +211,8 @@ def _continue(
     x: int,
     full: PixelArray,
 ) -> np.float32:
-    """The value of a pixel, drawn towards what those around it say as far as it is saturated."""
-    place = _place(continuation, y, x, full)
-    return value + saturated * _between(continuation[0], place) * (_between(continuation[channel], place) - value)
+    """The value of a pixel, drawn towards what its surroundings say as far as it is saturated."""
+    return value + saturated * (_between(continuation[channel], _place(continuation, y, x, full)) - value)
 
 
 @kernel

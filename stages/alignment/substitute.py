@@ -1,10 +1,13 @@
 """What stands in for the neighbour where it cannot be trusted: the reference, brought to the neighbour's exposure.
 
-A saturated reference holds nothing to bring; there the trusted parts of the neighbour around it speak.
+A saturated reference holds little to bring. The mapping is asked for the mean of saturated surroundings there, since
+from nearly white to white it rises so steeply that for single pixels it would tell their noise; and trusted saturated
+parts of the neighbour around it say by how much it is off.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -14,7 +17,7 @@ import numpy.typing as npt
 from stages.alignment.confidence import Confidence
 from stages.alignment.crew import Crew
 from stages.alignment.enlarging import widened_weights
-from stages.alignment.fill import fill_from_surroundings
+from stages.alignment.fill import FloatImage, fill_from_surroundings
 from stages.alignment.levels import Levels
 from stages.alignment.resampling import fit, resize
 from stages.alignment.standin import REACH_PX, lay_chroma, lay_luma
@@ -35,6 +38,10 @@ REACH_SHARE = 0.05
 """Deviation, as a share of the long side, of the neighbourhood that is asked."""
 ENOUGH_KNOWN_SHARE = 0.1
 """Of the neighbourhood: with less trusted saturated content in it, it has less of a say."""
+EVENNESS_SHARE = 1 / 160
+"""Deviation, as a share of the long side, of the surroundings over which saturated tones are averaged."""
+FAINT = 1e-3
+"""Weight of a pixel's own tone in that mean: it counts where nothing around is saturated."""
 
 
 def replace_untrusted(
@@ -63,15 +70,15 @@ def replace_untrusted(
         reference_is_under: it is to be lifted; otherwise lowered.
     """
     saturating = saturating_codes(levels)
-    nothing = np.empty((4, 0, 0), np.float32)
+    values, gains = curve.astype(np.float32), chroma_gains(curve, levels)
+    continuation = np.empty((3, 0, 0), np.float32)
     if reference_is_under:
-        continuation = nothing
         luma_taps, chroma_taps = filter_taps(LUMA_GRAIN_PX), filter_taps(CHROMA_GRAIN_PX)
     else:
-        found = _continuation(reference, saturating, neighbour, confidence)
-        continuation = nothing if found is None else found
         luma_taps = chroma_taps = filter_taps(0)
-    values, gains = curve.astype(np.float32), chroma_gains(curve, levels)
+        own = _Thumbnails.of(reference, saturating, fit(confidence, FILL_SIZE_PX).shape)
+        if own.saturated.any():
+            continuation = _continuation(own, neighbour, confidence, values, gains)
     full, half = widened_weights(confidence, neighbour, crew)
     bounds = np.empty((2, 0), curve.dtype) if plausible is None else plausible
 
@@ -89,7 +96,7 @@ def replace_untrusted(
                 chroma_taps,
                 saturating,
                 continuation,
-                2 + channel,
+                1 + channel,
                 reference.max_value,
                 half,
                 target,
@@ -130,29 +137,66 @@ def chroma_gains(curve: PixelArray, levels: Levels) -> npt.NDArray[np.float32]:
     return np.asarray(gain * fade, np.float32)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Thumbnails:
+    """A reference much reduced."""
+
+    pixels: FloatImage
+    """(h, w, 3) code values of luma and both colour differences."""
+    saturated: FloatImage
+    """(h, w) in [0, 1]."""
+    middle: int
+    """Code value of no colour difference."""
+
+    @classmethod
+    def of(cls, planes: Planes, saturating: tuple[np.float32, np.float32], size: tuple[int, ...]) -> _Thumbnails:
+        """Of a size (height, width)."""
+        low, high = saturating
+        pixels = _thumbnails(planes, *size)
+        return cls(pixels, np.clip((pixels[..., 0] - low) / (high - low), 0, 1), (planes.max_value + 1) // 2)
+
+
 def _continuation(
-    reference: Planes, saturating: tuple[np.float32, np.float32], neighbour: Planes, confidence: Confidence
-) -> npt.NDArray[np.float32] | None:
-    """What trusted saturated parts say of those around them, as ``lay_luma`` takes it; None where they say little."""
-    low, high = saturating
-    small_confidence = fit(confidence, FILL_SIZE_PX)
-    size = small_confidence.shape
-    saturated = np.clip((_thumbnail(reference.luma, *size) - low) / (high - low), 0, 1)
-    known = saturated.astype(np.float32) * small_confidence
+    own: _Thumbnails, neighbour: Planes, confidence: Confidence, values: FloatImage, gains: FloatImage
+) -> FloatImage:
+    """(3, h, w) what to take the neighbour for where the reference is saturated, as ``lay_luma`` takes it."""
+    known = own.saturated * fit(confidence, FILL_SIZE_PX)
     # So smooth a map is as good made of few pixels.
     few = fit(known, SMOOTH_SIZE_PX)
     around = cv2.GaussianBlur(few, (0, 0), REACH_SHARE * max(few.shape))
-    say = resize(np.asarray(around, np.float32), *size) / np.float32(ENOUGH_KNOWN_SHARE)
-    if say.max() < 1:
-        return None
-    planes = [_thumbnail(plane, *size) for plane in (neighbour.luma, *neighbour.chroma)]
-    filled = fill_from_surroundings(np.stack(planes, axis=-1).astype(np.float32), known)
-    return np.asarray(np.stack([np.minimum(say, 1), *np.moveaxis(filled, -1, 0)]), np.float32)
+    say = np.minimum(resize(np.asarray(around, np.float32), *known.shape) / np.float32(ENOUGH_KNOWN_SHARE), 1)
+    mapped = _mapped(own, values, gains)
+    # The mapping knows what is nearly white from what is white, the surroundings how bright white is here.
+    miss = fill_from_surroundings(_thumbnails(neighbour, *known.shape) - mapped, known)
+    continued = np.clip(mapped + say[..., None] * miss, 0, neighbour.max_value)
+    return np.ascontiguousarray(np.moveaxis(continued, -1, 0))
+
+
+def _mapped(own: _Thumbnails, values: FloatImage, gains: FloatImage) -> FloatImage:
+    """(h, w, 3) the mean of what is saturated around each pixel, at the neighbour's exposure."""
+    weighted = np.dstack([own.saturated[..., None] * own.pixels, own.saturated])
+    around = np.asarray(cv2.GaussianBlur(weighted, (0, 0), EVENNESS_SHARE * max(own.saturated.shape)), np.float32)
+    even = (around[..., :3] + np.float32(FAINT) * own.pixels) / (around[..., 3:] + np.float32(FAINT))
+    chroma = own.middle + _between(gains, even[..., 0])[..., None] * (even[..., 1:] - own.middle)
+    return np.dstack([_between(values, even[..., 0]), chroma])
+
+
+def _between(table: FloatImage, codes: FloatImage) -> FloatImage:
+    """The entries of a table for (h, w) code values with fractions."""
+    lower = codes.astype(np.intp)
+    return table[lower] + (codes - lower).astype(np.float32) * (
+        table[np.minimum(lower + 1, table.size - 1)] - table[lower]
+    )
 
 
 def thumbnail_step(full: int, width: int) -> int:
     """From one of the pixels that are asked to the next, for a plane and a thumbnail so wide."""
     return max(1, full // (2 * width))
+
+
+def _thumbnails(planes: Planes, height: int, width: int) -> FloatImage:
+    """(height, width, 3) luma and both colour differences."""
+    return np.dstack([_thumbnail(plane, height, width) for plane in (planes.luma, *planes.chroma)]).astype(np.float32)
 
 
 def _thumbnail(plane: PixelArray, height: int, width: int) -> PixelArray:

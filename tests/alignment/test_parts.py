@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.alignment.camera import Picture, coarse_shift
+from stages.alignment.camera import Picture, camera_motion, coarse_shift
 from stages.alignment.confidence import CHECKED, confidence_map
 from stages.alignment.crew import Crew
 from stages.alignment.exposure import difference_stops, exposed_by, tremor_stops
@@ -102,12 +102,43 @@ def test_the_coarse_shift_is_taken_only_when_it_helps() -> None:
     assert coarse_shift(here, unrelated) == (0, 0)
 
 
+@pytest.mark.parametrize("turn_deg", [-3.0, 3.0])
+def test_the_motion_of_a_turning_camera_is_known_where_nothing_shows_it(turn_deg: float) -> None:
+    focal_px = WIDTH / 2 / np.tan(np.radians(50))  # a wide angle, at which a turn bends the picture
+    columns = (np.arange(WIDTH) + 0.5 - WIDTH / 2) / focal_px
+    rows = ((np.arange(HEIGHT) + 0.5 - HEIGHT / 2) / focal_px)[:, None]
+    turned = np.arctan(columns) + np.radians(turn_deg)
+    truth = np.empty((HEIGHT, WIDTH, 2), np.float32)
+    truth[..., 0] = focal_px * (np.tan(turned) - columns)
+    truth[..., 1] = focal_px * rows * (np.cos(np.arctan(columns)) / np.cos(turned) - 1)
+    seen = truth + 0.1 * np.random.default_rng(3).standard_normal(truth.shape).astype(np.float32)
+    held = np.ones((HEIGHT, WIDTH), np.float32)
+    seen[:, 200:], held[:, 200:] = 0, 0  # a wall of one colour, or white in the longer exposure
+    found = camera_motion(seen, held, np.zeros((HEIGHT, WIDTH), np.float32), pixel=1)
+    assert np.abs(found - truth)[:, :200].max() < 0.2
+    assert np.abs(found - truth).max() < 1
+
+
 def test_confidence_is_full_for_equal_pictures_and_none_for_unrelated_ones() -> None:
     here = eight_bit(photograph(window(CANVAS, HEIGHT, WIDTH, dx=0, dy=0), stops=2).luma)
     unrelated = eight_bit(photograph(textured_radiance(HEIGHT, WIDTH, seed=50), stops=2).luma)
     still = MotionEstimator(CREW).estimate(here, here)
     assert confidence_map(here, here, still, CREW).min() == 1
     assert confidence_map(here, unrelated, still, CREW).max() < 0.1
+
+
+@pytest.mark.parametrize("step_px", [-9, 9])
+def test_what_enters_the_picture_takes_no_trust_from_what_was_there(step_px: int) -> None:
+    here, there = (
+        eight_bit(photograph(window(CANVAS, HEIGHT, WIDTH, dx=dx, dy=0), stops=2).luma) for dx in (0, -step_px)
+    )
+    seen = np.arange(WIDTH) + step_px
+    moved = there[:, np.clip(seen, 0, WIDTH - 1)]
+    motion = Motion(np.full((HEIGHT, WIDTH, 2), (step_px, 0), np.float32), np.zeros((HEIGHT, WIDTH), np.float32))
+    trust = confidence_map(here, moved, motion, CREW)
+    inside = (seen >= 0) & (seen < WIDTH)
+    assert trust[:, inside].min() >= CHECKED
+    assert trust[:, ~inside].max() == 0
 
 
 @pytest.mark.parametrize(("camera_px", "checked"), [(0.0, True), (8.0, False)])
@@ -200,6 +231,23 @@ def test_a_thin_thing_beside_its_place_is_put_right(reference_is_under: bool, bi
         for planes in (wrong, neighbour)
     ]
     assert errors[1] < 0.65 * errors[0]
+
+
+@pytest.mark.parametrize("bit_depth", [8, 10])
+def test_noise_of_a_nearly_white_thing_is_not_multiplied(bit_depth: int) -> None:
+    """Beside a lamp, white in both exposures, the curve rises from nearly white to white by half its range."""
+    scene = np.full((HEIGHT, WIDTH, 3), 0.02, np.float32)
+    scene[:, :120], scene[80:160, 200:280] = 4, 0.121
+    under, over = (photograph(scene, stops=stops, noise=0.05, seed=1, bit_depth=bit_depth) for stops in (0, 3))
+    curve = estimate_mapping(under.luma, over.luma, bit_depth).over_to_under
+    thing, unit = np.s_[84:156, 204:276], 1 << (bit_depth - 8)
+    assert lookup(over.luma, curve)[thing].std() > 20 * unit
+    trust = np.ones((HEIGHT, WIDTH), np.float32)
+    trust[60:180, 180:] = 0
+    neighbour = Planes(under.luma.copy(), under.chroma.copy(), bit_depth)
+    replace_untrusted(neighbour, over, trust, curve, None, Levels.of(BT709, bit_depth), CREW, reference_is_under=False)
+    assert neighbour.luma[thing].std() < 8 * unit
+    assert abs(neighbour.luma[thing].mean() - under.luma[thing].mean()) < 15 * unit
 
 
 def test_noise_alone_is_plausible() -> None:

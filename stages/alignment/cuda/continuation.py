@@ -1,4 +1,4 @@
-"""What trusted saturated parts say of those around them, on the device.
+"""What saturated parts are taken for at the other exposure: ``stages.alignment.substitute`` on the device.
 
 The pictures are small and every step is linear along rows and columns: OpenCV's own filters, told as matrices.
 """
@@ -15,9 +15,18 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from stages.alignment.cuda.picture import Picture, rounded
+from stages.alignment.cuda.picture import Picture, lookup, rounded
+from stages.alignment.cuda.substitute import chroma_gains
+from stages.alignment.levels import Levels
 from stages.alignment.resampling import fit
-from stages.alignment.substitute import ENOUGH_KNOWN_SHARE, REACH_SHARE, SMOOTH_SIZE_PX, thumbnail_step
+from stages.alignment.substitute import (
+    ENOUGH_KNOWN_SHARE,
+    EVENNESS_SHARE,
+    FAINT,
+    REACH_SHARE,
+    SMOOTH_SIZE_PX,
+    thumbnail_step,
+)
 from stages.device.planes import Layout
 
 Matrix = npt.NDArray[np.float32]
@@ -63,6 +72,8 @@ class Continuation:
         few = fit(np.empty((height, width), np.float32), SMOOTH_SIZE_PX).shape
         kind, reach = cv2.INTER_AREA if few[0] < height else cv2.INTER_LINEAR, REACH_SHARE * max(few)
         self._blur = both(_blurred(height, few[0], kind, reach), _blurred(width, few[1], kind, reach))
+        near = EVENNESS_SHARE * max(height, width)
+        self._even = both(_softened(height, near), _softened(width, near))
         self._levels: list[tuple[Both, Both]] = []
         while min(height, width) > 2:
             below = -(-height // 2), -(-width // 2)
@@ -72,24 +83,46 @@ class Continuation:
             height, width = below
 
     def __call__(
-        self, reference: Tensor, saturating: tuple[float, float], neighbour: Picture, confidence: Tensor
+        self,
+        reference: Picture,
+        saturating: tuple[float, float],
+        neighbour: Picture,
+        confidence: Tensor,
+        curve: Tensor,
+        levels: Levels,
+        top: int,
     ) -> Tensor:
-        """(4, h, w): how much it has to say, in [0, 1], and a picture of luma and both colour differences.
+        """(3, h, w): luma and both colour differences of a picture.
 
         Args:
-            reference: luma (H, W).
+            reference: the over picture.
             saturating: its code values between which pixels saturate.
             neighbour: on its pixel grid.
             confidence: (h, w) where the neighbour is trusted.
+            curve: for each luma code value of the reference that of the neighbour.
+            levels: of the code values.
+            top: largest code value.
         """
         low, high = saturating
-        (luma,) = _thumbnails(reference[None], *self._luma)
-        known = ((luma - low) / (high - low)).clamp_(0, 1) * confidence
-        say = self._blur(known) / ENOUGH_KNOWN_SHARE
-        # Where little is known nowhere, nothing is said.
-        say = say.clamp(max=1) * (say.amax() >= 1)
-        seen = [_thumbnails(neighbour.luma[None], *self._luma), _thumbnails(neighbour.chroma, *self._chroma)]
-        return torch.cat([say[None], self._filled(torch.cat(seen), known, 0)])
+        own = self._thumbnails(reference)
+        saturated = ((own[0] - low) / (high - low)).clamp(0, 1)
+        known = saturated * confidence
+        say = (self._blur(known) / ENOUGH_KNOWN_SHARE).clamp_(max=1)
+        mapped = self._mapped(own, saturated, curve, levels, top)
+        miss = self._filled(self._thumbnails(neighbour) - mapped, known, 0)
+        return (mapped + say * miss).clamp_(0, top)
+
+    def _thumbnails(self, picture: Picture) -> Tensor:
+        """(3, h, w) luma and both colour differences."""
+        return torch.cat([_reduced(picture.luma[None], *self._luma), _reduced(picture.chroma, *self._chroma)])
+
+    def _mapped(self, own: Tensor, saturated: Tensor, curve: Tensor, levels: Levels, top: int) -> Tensor:
+        """(3, h, w) the mean of what is saturated around each pixel, at the neighbour's exposure."""
+        around = self._even(torch.cat([saturated * own, saturated[None]]))
+        even = (around[:3] + FAINT * own) / (around[3] + FAINT)
+        middle = (top + 1) // 2
+        chroma = _between(chroma_gains(curve, levels), even[0]) * (even[1:] - middle) + middle
+        return torch.cat([_between(curve, even[0])[None], chroma])
 
     def _filled(self, values: Tensor, weight: Tensor, level: int) -> Tensor:
         """``fill_from_surroundings`` of (3, h, w)."""
@@ -103,7 +136,14 @@ class Continuation:
         return beneath + weight * (values - beneath)
 
 
-def _thumbnails(planes: Tensor, step: int, reduce: Both) -> Tensor:
+def _between(table: Tensor, codes: Tensor) -> Tensor:
+    """The entries of a table for (h, w) code values with fractions."""
+    lower = codes.floor()
+    below, above = lookup(lower, table), lookup((lower + 1).clamp(max=table.numel() - 1), table)
+    return below + (codes - lower) * (above - below)
+
+
+def _reduced(planes: Tensor, step: int, reduce: Both) -> Tensor:
     return rounded(reduce(planes[:, ::step, ::step]))
 
 
@@ -115,8 +155,14 @@ def _resized(given: int, wanted: int, kind: int) -> Matrix:
 def _blurred(count: int, few: int, kind: int, deviation_px: float) -> Matrix:
     """Reduced to a few pixels, blurred by a deviation in those, and enlarged again."""
     reduced = _resized(count, few, kind)
-    blurred: Any = cv2.GaussianBlur(reduced, (1, 0), sigmaX=deviation_px, sigmaY=deviation_px)
+    blurred = _softened(few, deviation_px) @ reduced
     return np.asarray(_resized(few, count, cv2.INTER_LINEAR) @ blurred, np.float32)
+
+
+def _softened(count: int, deviation_px: float) -> Matrix:
+    """Blurred by a deviation."""
+    one: Any = np.eye(count, dtype=np.float32)
+    return np.asarray(cv2.GaussianBlur(one, (1, 0), sigmaX=deviation_px, sigmaY=deviation_px), np.float32)
 
 
 def _halved(count: int) -> Matrix:

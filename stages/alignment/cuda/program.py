@@ -149,7 +149,7 @@ def _completed(
         standin = lifted(reference, curve, levels, top)
     else:
         low, high = (float(code) for code in saturating_codes(levels))
-        around = guess.continuation(reference.luma, (low, high), moved, guess.confidence)
+        around = guess.continuation(reference, (low, high), moved, guess.confidence, curve, levels, top)
         standin = lowered(reference, curve, around, levels, top)
     kept = Weights.of(guess.kept, cargo.layout)
     if guess.checks:

@@ -36,7 +36,7 @@ def lowered(reference: Picture, curve: Tensor, continuation: Tensor, levels: Lev
     Args:
         reference: the over picture.
         curve: for each luma code value the new one.
-        continuation: (4, any height, any width) as ``Continuation`` gives it, for what is saturated.
+        continuation: (3, any height, any width) as ``Continuation`` gives it, for what is saturated.
         levels: of the code values.
         top: largest code value.
     """
@@ -45,10 +45,10 @@ def lowered(reference: Picture, curve: Tensor, continuation: Tensor, levels: Lev
     luma = lookup(reference.luma, curve)[None]
     chroma = _amplified(reference.chroma, brightness, curve, levels, top)
     continued = []
-    for own, source, channels in ((luma, reference.luma, slice(1, 2)), (chroma, brightness, slice(2, 4))):
-        around = enlarged(continuation, *source.shape)
-        saturated = ((source - low) / (high - low)).clamp(0, 1) * around[0]
-        continued.append(own + saturated * (around[channels] - own))
+    for own, source, channels in ((luma, reference.luma, slice(0, 1)), (chroma, brightness, slice(1, 3))):
+        around = enlarged(continuation[channels], *source.shape)
+        saturated = ((source - low) / (high - low)).clamp(0, 1)
+        continued.append(own + saturated * (around - own))
     return Picture(continued[0][0], continued[1])
 
 
