@@ -209,12 +209,25 @@ def _sum_up(
 
 def _field(parameters: npt.NDArray[np.float64], x: npt.NDArray[np.float32], y: npt.NDArray[np.float32]) -> Flow:
     """(h, w, 2) displacements of the model at all pixels."""
-    a = parameters.astype(np.float32)
     field = np.empty((y.size, x.size, 2), np.float32)
-    rows = y[:, None]
-    field[..., 0] = a[0] + a[2] * x + a[6] * x * x + rows * (a[3] + a[7] * x)
-    field[..., 1] = (a[1] + a[4] * x) + rows * (a[5] + a[6] * x) + a[7] * rows * rows
-    field /= np.maximum(1 - (a[6] * x + a[7] * rows) / np.float32(max(x.size, y.size) / 2), _LEAST_DENOMINATOR)[
-        ..., None
-    ]
+    _draw(parameters.astype(np.float32), x, y, np.float32(1 / (max(x.size, y.size) / 2)), field)
     return field
+
+
+@kernel
+def _draw(
+    parameters: npt.NDArray[np.float32],
+    x: npt.NDArray[np.float32],
+    y: npt.NDArray[np.float32],
+    per_half: np.float32,
+    field: Flow,
+) -> None:
+    p0, p1, p2, p3, p4, p5, p6, p7 = parameters
+    for row in range(y.size):
+        steps, down = field[row].reshape(-1), y[row]
+        for column in range(x.size):
+            across = x[column]
+            bend = p6 * across + p7 * down
+            scale = np.float32(1) / max(np.float32(1) - bend * per_half, _LEAST_DENOMINATOR)
+            steps[2 * column] = (p0 + p2 * across + p3 * down + across * bend) * scale
+            steps[2 * column + 1] = (p1 + p4 * across + p5 * down + down * bend) * scale

@@ -29,20 +29,29 @@ def resize(image: Image, height: int, width: int) -> Image:
 
 def fit(image: Image, long_side: int) -> Image:
     """``image`` shrunk to a long side, never enlarged."""
-    height, width = image.shape[:2]
-    scale = min(1.0, long_side / max(height, width))
-    return resize(image, max(1, round(height * scale)), max(1, round(width * scale)))
+    return resize(image, *_fitting(image.shape, long_side))
 
 
 def shrink(plane: PixelArray, long_side: int) -> PixelArray:
-    """``fit`` for a plane of code values; faster where a whole number of pixels makes one."""
-    height, width = plane.shape
-    factor = max(height, width) // long_side
-    if factor < 3 or (height % factor, width % factor) != (0, 0) or max(height, width) != factor * long_side:
-        return fit(plane, long_side)
-    small = np.empty((height // factor, width // factor), plane.dtype)
+    """``fit`` for a plane of code values, as ``reduce`` does it."""
+    return reduce(plane, *_fitting(plane.shape, long_side))
+
+
+def reduce(plane: PixelArray, height: int, width: int) -> PixelArray:
+    """``resize`` for a plane of code values; faster where a whole number of pixels makes one."""
+    factor = plane.shape[0] // height
+    if factor < 3 or plane.shape != (factor * height, factor * width):
+        return resize(plane, height, width)
+    small = np.empty((height, width), plane.dtype)
     _average(plane, factor, small)
     return small
+
+
+def _fitting(shape: tuple[int, ...], long_side: int) -> tuple[int, int]:
+    """(height, width) of a picture shrunk to a long side."""
+    height, width = shape[:2]
+    scale = min(1.0, long_side / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 @kernel

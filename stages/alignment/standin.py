@@ -70,7 +70,7 @@ def lay_luma(
                 tone[step] = curve[np.uintp(tone[step] + _HALF)]
             if continued:
                 for x in range(begin, stop):
-                    saturated = _rise(np.float32(reference[y, x]), saturating)
+                    saturated = rise(np.float32(reference[y, x]), saturating)
                     if saturated > 0:
                         tone[x - begin] = _continue(tone[x - begin], saturated, continuation, 0, y, x, target)
             _mix(tone, kept[begin:stop], target[y, begin:stop])
@@ -122,7 +122,7 @@ def lay_chroma(
                 brightness = _mean_luma(luma, y, x)
                 value = middle + gains[brightness] * (tone[x - begin] - middle)
                 value = min(max(value, np.float32(0)), highest)
-                saturated = _rise(np.float32(brightness), saturating) if continued else np.float32(0)
+                saturated = rise(np.float32(brightness), saturating) if continued else np.float32(0)
                 if saturated > 0:
                     value = _continue(value, saturated, continuation, channel, y, x, target)
                 tone[x - begin] = value
@@ -195,7 +195,7 @@ def _mean_luma(luma: PixelArray, y: int, x: int) -> int:
 
 
 @kernel
-def _rise(value: np.float32, limits: tuple[np.float32, np.float32]) -> np.float32:
+def rise(value: np.float32, limits: tuple[np.float32, np.float32]) -> np.float32:
     """0 up to the first limit, 1 from the second, straight between."""
     low, high = limits
     return min(max((value - low) / (high - low), np.float32(0)), np.float32(1))

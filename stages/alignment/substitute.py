@@ -7,7 +7,6 @@ parts of the neighbour around it say by how much it is off.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -19,7 +18,8 @@ from stages.alignment.crew import Crew
 from stages.alignment.enlarging import widened_weights
 from stages.alignment.fill import FloatImage, fill_from_surroundings
 from stages.alignment.levels import Levels
-from stages.alignment.resampling import fit, resize
+from stages.alignment.resampling import fit, reduce, resize
+from stages.alignment.saturation import correct, map_evened, weigh_saturated
 from stages.alignment.standin import REACH_PX, lay_chroma, lay_luma
 from stages.frame import PixelArray, Planes
 
@@ -76,9 +76,11 @@ def replace_untrusted(
         luma_taps, chroma_taps = filter_taps(LUMA_GRAIN_PX), filter_taps(CHROMA_GRAIN_PX)
     else:
         luma_taps = chroma_taps = filter_taps(0)
-        own = _Thumbnails.of(reference, saturating, fit(confidence, FILL_SIZE_PX).shape)
-        if own.saturated.any():
-            continuation = _continuation(own, neighbour, confidence, values, gains)
+        trust = fit(confidence, FILL_SIZE_PX)
+        own = _thumbnails(reference, *trust.shape)
+        weighted = crew.scratch("saturated", (*trust.shape, 4), np.float32)
+        if weigh_saturated(own, saturating, weighted):
+            continuation = _continuation(weighted, own, neighbour, trust, values, gains, crew)
     full, half = widened_weights(confidence, neighbour, crew)
     bounds = np.empty((2, 0), curve.dtype) if plausible is None else plausible
 
@@ -137,56 +139,42 @@ def chroma_gains(curve: PixelArray, levels: Levels) -> npt.NDArray[np.float32]:
     return np.asarray(gain * fade, np.float32)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Thumbnails:
-    """A reference much reduced."""
-
-    pixels: FloatImage
-    """(h, w, 3) code values of luma and both colour differences."""
-    saturated: FloatImage
-    """(h, w) in [0, 1]."""
-    middle: int
-    """Code value of no colour difference."""
-
-    @classmethod
-    def of(cls, planes: Planes, saturating: tuple[np.float32, np.float32], size: tuple[int, ...]) -> _Thumbnails:
-        """Of a size (height, width)."""
-        low, high = saturating
-        pixels = _thumbnails(planes, *size)
-        return cls(pixels, np.clip((pixels[..., 0] - low) / (high - low), 0, 1), (planes.max_value + 1) // 2)
-
-
 def _continuation(
-    own: _Thumbnails, neighbour: Planes, confidence: Confidence, values: FloatImage, gains: FloatImage
+    weighted: FloatImage,
+    own: PixelArray,
+    neighbour: Planes,
+    confidence: FloatImage,
+    values: FloatImage,
+    gains: FloatImage,
+    crew: Crew,
 ) -> FloatImage:
-    """(3, h, w) what to take the neighbour for where the reference is saturated, as ``lay_luma`` takes it."""
-    known = own.saturated * fit(confidence, FILL_SIZE_PX)
+    """(3, h, w) what to take the neighbour for where the reference is saturated, as ``lay_luma`` takes it.
+
+    Args:
+        weighted: (h, w, 4) as ``weigh_saturated`` leaves it.
+        own: (h, w, 3) the reference.
+        neighbour: on its pixel grid.
+        confidence: (h, w) where the neighbour can be trusted.
+        values: for each luma code value of the reference that of the neighbour.
+        gains: for each the factor on the colour differences.
+        crew: lends memory.
+    """
+    height, width = confidence.shape
+    known = weighted[..., 3] * confidence
     # So smooth a map is as good made of few pixels.
     few = fit(known, SMOOTH_SIZE_PX)
     around = cv2.GaussianBlur(few, (0, 0), REACH_SHARE * max(few.shape))
-    say = np.minimum(resize(np.asarray(around, np.float32), *known.shape) / np.float32(ENOUGH_KNOWN_SHARE), 1)
-    mapped = _mapped(own, values, gains)
+    say = np.minimum(resize(np.asarray(around, np.float32), height, width) / np.float32(ENOUGH_KNOWN_SHARE), 1)
+    even = crew.scratch("even", weighted.shape, np.float32)
+    cv2.GaussianBlur(weighted, (0, 0), EVENNESS_SHARE * max(height, width), dst=even)
+    mapped, miss = (crew.scratch(purpose, own.shape, np.float32) for purpose in ("mapped", "miss"))
+    middle, top = np.float32((neighbour.max_value + 1) // 2), np.float32(neighbour.max_value)
+    other = _thumbnails(neighbour, height, width)
+    map_evened(own, even, values, gains, middle, np.float32(FAINT), other, mapped, miss)
     # The mapping knows what is nearly white from what is white, the surroundings how bright white is here.
-    miss = fill_from_surroundings(_thumbnails(neighbour, *known.shape) - mapped, known)
-    continued = np.clip(mapped + say[..., None] * miss, 0, neighbour.max_value)
-    return np.ascontiguousarray(np.moveaxis(continued, -1, 0))
-
-
-def _mapped(own: _Thumbnails, values: FloatImage, gains: FloatImage) -> FloatImage:
-    """(h, w, 3) the mean of what is saturated around each pixel, at the neighbour's exposure."""
-    weighted = np.dstack([own.saturated[..., None] * own.pixels, own.saturated])
-    around = np.asarray(cv2.GaussianBlur(weighted, (0, 0), EVENNESS_SHARE * max(own.saturated.shape)), np.float32)
-    even = (around[..., :3] + np.float32(FAINT) * own.pixels) / (around[..., 3:] + np.float32(FAINT))
-    chroma = own.middle + _between(gains, even[..., 0])[..., None] * (even[..., 1:] - own.middle)
-    return np.dstack([_between(values, even[..., 0]), chroma])
-
-
-def _between(table: FloatImage, codes: FloatImage) -> FloatImage:
-    """The entries of a table for (h, w) code values with fractions."""
-    lower = codes.astype(np.intp)
-    return table[lower] + (codes - lower).astype(np.float32) * (
-        table[np.minimum(lower + 1, table.size - 1)] - table[lower]
-    )
+    continued = crew.scratch("continuation", (3, height, width), np.float32)
+    correct(mapped, say, fill_from_surroundings(miss, known), top, continued)
+    return continued
 
 
 def thumbnail_step(full: int, width: int) -> int:
@@ -194,14 +182,15 @@ def thumbnail_step(full: int, width: int) -> int:
     return max(1, full // (2 * width))
 
 
-def _thumbnails(planes: Planes, height: int, width: int) -> FloatImage:
+def _thumbnails(planes: Planes, height: int, width: int) -> PixelArray:
     """(height, width, 3) luma and both colour differences."""
-    return np.dstack([_thumbnail(plane, height, width) for plane in (planes.luma, *planes.chroma)]).astype(np.float32)
+    thumbnails: Any = [_thumbnail(plane, height, width) for plane in (planes.luma, *planes.chroma)]
+    merged: Any = cv2.merge(thumbnails)
+    return np.asarray(merged)
 
 
 def _thumbnail(plane: PixelArray, height: int, width: int) -> PixelArray:
     """A plane much reduced, from every so many pixels: all of them would say the same."""
     step = thumbnail_step(plane.shape[1], width)
     spots: Any = np.ascontiguousarray(plane[::step, ::step])
-    reduced: PixelArray = resize(spots, height, width)
-    return reduced
+    return reduce(spots, height, width)
