@@ -1,6 +1,6 @@
 """How long the fusion stage takes beside OpenCV's MergeMertens, and beside the network run plainly.
 
-    python -m benchmarks.fusion [--model NAME | --widths 8,16,16,16,0,5,3,0] [--sizes 960x540 ...] [--threads 1 2] [--json]
+    python -m benchmarks.fusion [--model NAME | --widths 8,16,16,16,0,5,3,0] [--sizes 960x540 ...] [--threads 1 2]
 
 All run alternately in one process on pictures generated from noise. Columns: ``ratio``, MergeMertens over lumabraid,
 of the medians; ``cpu``, the same ratio of processor time, which other programs disturb less; medians in milliseconds a
@@ -119,7 +119,9 @@ def measure(network: LCNDR, size: str, threads: int, rounds: int, *, plain: bool
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="lcndr")
-    parser.add_argument("--widths", help="random weights: numbers as for lumabraid train; revision or preservation 0 for none")
+    parser.add_argument(
+        "--widths", help="random weights: numbers as for lumabraid train; revision or preservation 0 for none"
+    )
     parser.add_argument("--sizes", nargs="+", default=SIZES)
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--rounds", type=int, default=9)
