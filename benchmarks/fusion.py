@@ -1,6 +1,7 @@
 """How long the fusion stage takes beside OpenCV's MergeMertens, and beside the network run plainly.
 
     python -m benchmarks.fusion [--model NAME | --widths 8,16,16,16,0,5,3,0] [--sizes 960x540 ...] [--threads 1 2]
+        [--json]
 
 All run alternately in one process on pictures generated from noise. Columns: ``ratio``, MergeMertens over lumabraid,
 of the medians; ``cpu``, the same ratio of processor time, which other programs disturb less; medians in milliseconds a
@@ -17,6 +18,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -129,9 +131,10 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     if arguments.widths:
-        numbers = list(map(int, arguments.widths.split(",")))
-        absent = [part for part, index in (("erm", 4), ("preservation", 7)) if numbers[index] == 0]
-        network = switch_off(LCNDR(Widths(*(max(number, 1) for number in numbers))), absent)
+        widths = Widths(*map(int, arguments.widths.split(",")))
+        parts = {"erm": widths.revision, "preservation": widths.preservation_steps}
+        widths = replace(widths, revision=max(widths.revision, 1), preservation_steps=max(widths.preservation_steps, 1))
+        network = switch_off(LCNDR(widths), [part for part, number in parts.items() if number == 0])
         network.eval().requires_grad_(False)
     else:
         network = load_model(arguments.model)

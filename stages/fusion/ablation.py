@@ -42,11 +42,8 @@ def switch_off(network: LCNDR, parts: Iterable[str]) -> LCNDR:
         KeyError: there is no such part.
     """
     for part in sorted(set(parts)):
-        if part == "erm":
-            network.erm = None
-            continue
-        if part == "preservation":
-            network.preservation = None
+        if part in ("erm", "preservation"):
+            setattr(network, part, None)
             continue
         if part == "judge":
             judged, network.blend = network.blend, MultiScaleBlend(0)

@@ -25,13 +25,11 @@ DIRECTION_MIDDLE: Final = 0.8
 NEAREST: Final = 0.8
 """Ratio of strengths, from which on the pull fades: there is little to gain, and a picture of itself stays so."""
 FARTHEST: Final = 1.0
-"""Of what is climbed, as large as no more than one pixel in twenty has it."""
+"""Bound of the gradient that is climbed: a few pixels would leap without it, for no more preserved edges."""
 LEAST_LENGTH: Final = 1e-5
 """Of a gradient: keeps the direction of none finite."""
 LEAST_SINE: Final = 0.1
 """Between directions, below which the pull fades likewise."""
-
-
 _LEAST_SQUARED_SINE = 1e-12
 """Keeps the gradient of an angle of none finite."""
 

@@ -63,11 +63,6 @@ class CompiledBlend:
         self._run_coarser(under, over, logits, low, high)
         self._finish(0, (under, over, fused), low, high)
 
-    @property
-    def revises_finest(self) -> bool:
-        """Whether the finest level's picture is only finished when all of it is there."""
-        return self._structure is not None and self._structure.revises(0)
-
     def run_held(
         self, under: PixelArray, over: PixelArray, logits: Floats, fused: PixelArray, coding: tuple[float, float, int]
     ) -> None:
@@ -78,6 +73,11 @@ class CompiledBlend:
         low, high, top = (np.float32(value) for value in coding)
         self._run_coarser(under, over, logits, low, high)
         self._blend(0, (under, over, fused), low, high, top)
+
+    @property
+    def revises_finest(self) -> bool:
+        """Whether the finest level's picture is only finished when all of it is there."""
+        return self._structure is not None and self._structure.revises(0)
 
     def _run_coarser(
         self, under: PixelArray, over: PixelArray, logits: Floats, low: np.float32, high: np.float32
