@@ -25,7 +25,7 @@ _SMALL_SAMPLES = 0.3
 """The same of p2 to p5 themselves: between frames a camera hardly zooms or rolls."""
 _COMMON_BEND, _LARGEST_BEND = 0.5, 2.0
 """k of a lens that sees 70 degrees across, and of one that sees 110."""
-_COMMON_EVIDENCE = 5.0
+_COMMON_EVIDENCE = 1.0
 """How much the common lens counts where motion does not tell, in samples times squared pixels of motion."""
 _RIDGE = 1e-6
 """As a share of the samples' weights: what no sample tells is 0."""
