@@ -5,6 +5,8 @@ c = (p6 x + p7 y) / h, where h is half the long side in pixels, a point (x, y) m
 (1 - c) to the right, and likewise downwards. Without the denominator it is the field of an instant (H. C.
 Longuet-Higgins and K. Prazdny, "The interpretation of a moving retinal image", 1980). From frame to frame of a fast pan
 that is off by up to a pixel at the borders, which shows where the picture itself has nothing to hold on to.
+
+How the parameters are tied to one another is told by ``stages.alignment.rotation``.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from stages.alignment.rotation import PARAMETERS, solve, tie
 from stages.compiling import kernel
 
 Picture = npt.NDArray[np.uint8]
@@ -30,8 +33,6 @@ _STRUCTURE = 2e-5
 _ITERATIONS = 8
 _INLIER_PX = 0.4
 """Scale of the Cauchy weights that keep moving objects out of the fit."""
-_RIDGE = np.array([1e-6] * 2 + [1e-3] * 6)
-"""Of each parameter, as a share of the samples' weights: what too few of them do not tell stays small."""
 _LEAST_DENOMINATOR = np.float32(0.5)
 """Of the field: no camera turns so far between frames that flow still finds it."""
 _STILL_PX = 0.12
@@ -104,10 +105,10 @@ def _robust_fit(
     x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], observed: npt.NDArray[np.float32], pixel: float, half: float
 ) -> npt.NDArray[np.float64]:
     """Eight parameters from displacements (n, 2) at n points, iteratively reweighted least squares."""
-    parameters: npt.NDArray[np.float64] = np.zeros(8)
+    parameters: npt.NDArray[np.float64] = np.zeros(PARAMETERS)
     parameters[:2] = np.median(observed, axis=0)
     samples = np.ascontiguousarray(np.vstack([x, y, observed.T]), np.float64)
-    _refit(samples, _INLIER_PX / pixel, _RIDGE, half, parameters)
+    _refit(samples, _INLIER_PX / pixel, half, parameters)
     return parameters
 
 
@@ -115,43 +116,17 @@ def _robust_fit(
 def _refit(
     samples: npt.NDArray[np.float64],
     inlier: float,
-    ridge: npt.NDArray[np.float64],
     half: float,
     parameters: npt.NDArray[np.float64],
 ) -> None:
     """Fits again and again, with ever less patience for what the parameters do not explain."""
-    normal, right = np.empty((8, 8)), np.empty(8)
+    normal, right = np.empty((PARAMETERS, PARAMETERS)), np.empty(PARAMETERS)
     scale = 16 * inlier
     for _ in range(_ITERATIONS):
         _sum_up(samples, parameters, scale, half, normal, right)
-        # The first of the sums is that of the weights.
-        weights = normal[0, 0]
-        for term in range(8):
-            normal[term, term] += ridge[term] * weights
-        _solve(normal, right, parameters)
+        tie(normal, right, parameters)
+        solve(normal, right, parameters)
         scale = max(inlier, scale / 2)
-
-
-@kernel
-def _solve(normal: npt.NDArray[np.float64], right: npt.NDArray[np.float64], solution: npt.NDArray[np.float64]) -> None:
-    """Cholesky's way; takes ``normal``, symmetrical and positive, apart."""
-    size = right.size
-    for row in range(size):
-        for column in range(row + 1):
-            rest = normal[row, column]
-            for term in range(column):
-                rest -= normal[row, term] * normal[column, term]
-            normal[row, column] = np.sqrt(rest) if row == column else rest / normal[column, column]
-    for row in range(size):
-        rest = right[row]
-        for term in range(row):
-            rest -= normal[row, term] * solution[term]
-        solution[row] = rest / normal[row, row]
-    for row in range(size - 1, -1, -1):
-        rest = solution[row]
-        for term in range(row + 1, size):
-            rest -= normal[term, row] * solution[term]
-        solution[row] = rest / normal[row, row]
 
 
 @kernel
@@ -200,8 +175,8 @@ def _sum_up(
         (xx, xy, xxx, xxy, xxy, xyy, xxxx + xxyy, xxxy + xyyy),
         (xy, yy, xxy, xyy, xyy, yyy, xxxy + xyyy, xxyy + yyyy),
     )
-    for row in range(8):
-        for column in range(8):
+    for row in range(PARAMETERS):
+        for column in range(PARAMETERS):
             normal[row, column] = rows[row][column]
     for row, total in enumerate((u, v, ux, uy, vx, vy, bent_x, bent_y)):
         right[row] = total

@@ -102,8 +102,8 @@ def test_the_coarse_shift_is_taken_only_when_it_helps() -> None:
     assert coarse_shift(here, unrelated) == (0, 0)
 
 
-@pytest.mark.parametrize("turn_deg", [-3.0, 3.0])
-def test_the_motion_of_a_turning_camera_is_known_where_nothing_shows_it(turn_deg: float) -> None:
+@pytest.mark.parametrize(("turn_deg", "seen_columns"), [(-3.0, 200), (3.0, 200), (-3.0, 110), (3.0, 110)])
+def test_the_motion_of_a_turning_camera_is_known_where_nothing_shows_it(turn_deg: float, seen_columns: int) -> None:
     focal_px = WIDTH / 2 / np.tan(np.radians(50))  # a wide angle, at which a turn bends the picture
     columns = (np.arange(WIDTH) + 0.5 - WIDTH / 2) / focal_px
     rows = ((np.arange(HEIGHT) + 0.5 - HEIGHT / 2) / focal_px)[:, None]
@@ -113,10 +113,21 @@ def test_the_motion_of_a_turning_camera_is_known_where_nothing_shows_it(turn_deg
     truth[..., 1] = focal_px * rows * (np.cos(np.arctan(columns)) / np.cos(turned) - 1)
     seen = truth + 0.1 * np.random.default_rng(3).standard_normal(truth.shape).astype(np.float32)
     held = np.ones((HEIGHT, WIDTH), np.float32)
-    seen[:, 200:], held[:, 200:] = 0, 0  # a wall of one colour, or white in the longer exposure
+    # A wall of one colour, or white in the longer exposure.
+    seen[:, seen_columns:], held[:, seen_columns:] = 0, 0
     found = camera_motion(seen, held, np.zeros((HEIGHT, WIDTH), np.float32), pixel=1)
-    assert np.abs(found - truth)[:, :200].max() < 0.2
+    assert np.abs(found - truth)[:, :seen_columns].max() < 0.2
     assert np.abs(found - truth).max() < 1
+
+
+def test_the_motion_of_a_camera_that_drives_past_a_plane_is_not_taken_for_a_turn() -> None:
+    columns = (np.arange(WIDTH) + 0.5 - WIDTH / 2) / (WIDTH / 2)
+    rows = ((np.arange(HEIGHT) + 0.5 - HEIGHT / 2) / (WIDTH / 2))[:, None]
+    truth = np.empty((HEIGHT, WIDTH, 2), np.float32)
+    truth[..., 0], truth[..., 1] = 6 + 2 * columns + 3 * rows, -1 + 0 * columns - 1.5 * rows
+    seen = truth + 0.1 * np.random.default_rng(3).standard_normal(truth.shape).astype(np.float32)
+    found = camera_motion(seen, np.ones_like(seen[..., 0]), np.zeros((HEIGHT, WIDTH), np.float32), pixel=1)
+    assert np.abs(found - truth).max() < 0.2
 
 
 def test_confidence_is_full_for_equal_pictures_and_none_for_unrelated_ones() -> None:
