@@ -122,7 +122,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="lcndr")
     parser.add_argument(
-        "--widths", help="random weights: numbers as for lumabraid train; revision or preservation 0 for none"
+        "--widths", help="random weights: numbers as for lumabraid train; revision or refinement 0 for none"
     )
     parser.add_argument("--sizes", nargs="+", default=SIZES)
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
@@ -132,8 +132,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.widths:
         widths = Widths(*map(int, arguments.widths.split(",")))
-        parts = {"erm": widths.revision, "preservation": widths.preservation_steps}
-        widths = replace(widths, revision=max(widths.revision, 1), preservation_steps=max(widths.preservation_steps, 1))
+        parts = {"erm": widths.revision, "refinement": widths.refinement_steps}
+        widths = replace(widths, revision=max(widths.revision, 1), refinement_steps=max(widths.refinement_steps, 1))
         network = switch_off(LCNDR(widths), [part for part, number in parts.items() if number == 0])
         network.eval().requires_grad_(False)
     else:

@@ -80,13 +80,13 @@ _FEWEST_SHALLOW = 4
 @click.option(
     "--without",
     multiple=True,
-    type=click.Choice(["cem-attention", "sam-attention", "sam", "judge", "structure", "erm", "preservation"]),
+    type=click.Choice(["cem-attention", "sam-attention", "sam", "judge", "structure", "erm", "refinement"]),
     help="Switch a part of the network off. Repeatable.",
 )
 @click.option(
     "--widths",
     metavar="SHALLOW,MIDDLE,DEEP,ATTENTION,REVISION,JUDGED,REVISED,STEPS",
-    help="Channels of the modules, levels judged and revised, preservation steps; without it 32,64,96,32,16,6,5,3.",
+    help="Channels of the modules, levels judged and revised, refinement steps; without it 32,64,96,32,8,6,4,5.",
 )
 @click.option("--start", metavar="MODEL", help="Start from a model's weights: a packaged one's name, or a file.")
 @click.option("--teacher", metavar="MODEL", help="Imitate a model's pictures too: a packaged one's name, or a file.")

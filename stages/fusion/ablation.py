@@ -21,11 +21,11 @@ _LAST_LAYERS: Final[dict[str, tuple[str, float]]] = {
     "sam": ("sam.weigh.2", 0.0),
 }
 
-PARTS: Final = (*_LAST_LAYERS, "judge", "structure", "erm", "preservation")
+PARTS: Final = (*_LAST_LAYERS, "judge", "structure", "erm", "refinement")
 """``cem-attention``, the weighing of channels; ``sam-attention``, the view of the whole picture; ``sam``, the weight
 maps, and with them all that CEM says, so that what is compared in the pyramid chooses alone; ``judge``, what weighs
-them against each other, and the gradients; ``structure``, the steps towards what both exposures show; ``erm``, the
-revision of edges; ``preservation``, the steps towards both exposures' edges."""
+them against each other, and the gradients; ``structure``, the blend's steps towards what both exposures show; ``erm``,
+the revision of edges; ``refinement``, the steps after it."""
 
 
 def switch_off(network: LCNDR, parts: Iterable[str]) -> LCNDR:
@@ -42,7 +42,7 @@ def switch_off(network: LCNDR, parts: Iterable[str]) -> LCNDR:
         KeyError: there is no such part.
     """
     for part in sorted(set(parts)):
-        if part in ("erm", "preservation"):
+        if part in ("erm", "refinement"):
             setattr(network, part, None)
             continue
         if part == "judge":

@@ -9,8 +9,8 @@ within the modules are a reconstruction, and so is everything marked so below.
 
 Reconstruction: the coarse picture is a Laplacian-pyramid blend down to the last few pixels, since weights applied
 pixel by pixel leave seams and halos; the weight maps choose at every level together with the local contrast there, and
-a few steps take each level's picture closer to what both exposures show. After the ERM a few more take the finest
-edges closer to those of both exposures.
+a few steps take each level's picture closer to what both exposures show. After the ERM a few more take edges and
+structures of the whole picture closer to those of both exposures.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from torch import Tensor, nn
 
 from stages.fusion import pyramid
 from stages.fusion.blend import SHARED_FROM_LEVEL, MultiScaleBlend, gradient_magnitude
-from stages.fusion.preservation import STEPS, EdgePreservation
+from stages.fusion.refinement import STEPS, DetailRefinement
 from stages.fusion.structure import REVISED_LEVELS
 
-KNEE = 0.08
+KNEE = 0.05
 """Of luma: closer to black or white than this, tones are bent back where an exposure shows something."""
 KNEE_SHARE = 0.7
 """Of what the exposure shows, where that is less than the knee."""
@@ -47,20 +47,20 @@ class Widths:
     middle: int = 64
     deep: int = 96
     attention: int = 32
-    revision: int = 16
+    revision: int = 8
     judged_levels: int = SHARED_FROM_LEVEL
     """Of the blend's pyramid, counted from the coarsest: see ``MultiScaleBlend``."""
     revised_levels: int = REVISED_LEVELS
     """The same: see ``StructureRevision``."""
-    preservation_steps: int = STEPS
-    """See ``EdgePreservation``."""
+    refinement_steps: int = STEPS
+    """See ``DetailRefinement``."""
 
     @classmethod
     def of(cls, weights: Mapping[str, Tensor]) -> Widths:
         """The widths that a network's weights have; they may lack the ERM and what revises."""
         structure = weights.get("blend.structure.step")
         revision = weights.get("erm.refine.0.weight")
-        preservation = weights.get("preservation.step")
+        refinement = weights.get("refinement.climb")
         return cls(
             shallow=weights["cem.shallow.0.weight"].shape[0],
             middle=weights["cem.convolution.0.weight"].shape[0],
@@ -69,7 +69,7 @@ class Widths:
             revision=1 if revision is None else revision.shape[0],
             judged_levels=weights["blend.gradient"].shape[0],
             revised_levels=1 if structure is None else structure.shape[0],
-            preservation_steps=1 if preservation is None else preservation.shape[0],
+            refinement_steps=1 if refinement is None else refinement.shape[0],
         )
 
 
@@ -203,7 +203,7 @@ class LCNDR(nn.Module):
         self.sam = SelfAttention(widths)
         self.blend = MultiScaleBlend(widths.judged_levels, widths.revised_levels)
         self.erm: EdgeRevision | None = EdgeRevision(widths)
-        self.preservation: EdgePreservation | None = EdgePreservation(widths.preservation_steps)
+        self.refinement: DetailRefinement | None = DetailRefinement(widths.refinement_steps)
 
     def forward(self, under: Tensor, over: Tensor, *, working_side: int | None = None) -> Tensor:
         """Fuse luma.
@@ -221,11 +221,18 @@ class LCNDR(nn.Module):
         return self.revise(self.blend(under, over, logits), under, over)
 
     def revise(self, coarse: Tensor, under: Tensor, over: Tensor) -> Tensor:
-        """What follows the coarse picture, all (B, 1, H, W): ERM, preservation, no tone lost to black or white."""
+        """What follows the coarse picture, all (B, 1, H, W)."""
+        return self.refine(self.revise_edges(coarse, under, over), under, over)
+
+    def revise_edges(self, coarse: Tensor, under: Tensor, over: Tensor) -> Tensor:
+        """The coarse picture after the ERM, all (B, 1, H, W)."""
+        return coarse if self.erm is None else self.erm(coarse, torch.minimum(under, over), torch.maximum(under, over))
+
+    def refine(self, revised: Tensor, under: Tensor, over: Tensor) -> Tensor:
+        """What follows the ERM, all (B, 1, H, W): refinement; no tone lost to black or white before and after it."""
         darker, brighter = torch.minimum(under, over), torch.maximum(under, over)
-        refined = coarse if self.erm is None else self.erm(coarse, darker, brighter)
-        preserved = refined if self.preservation is None else self.preservation(refined, under, over)
-        return hold_tones(preserved, darker, brighter)
+        held = hold_tones(revised, darker, brighter)
+        return held if self.refinement is None else hold_tones(self.refinement(held, under, over), darker, brighter)
 
     def weigh(self, under: Tensor, over: Tensor) -> Tensor:
         """CEM and SAM: logits (B, 2, h, w) of over against under, at the size of the pictures given."""

@@ -31,7 +31,7 @@ class LossWeights:
 
     structure: float = 1.0
     edges: float = 1.0
-    preservation: float = 0.25
+    preservation: float = 0.35
     tones: float = 8.0
     balance: float = 0.05
 

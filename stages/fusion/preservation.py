@@ -1,8 +1,8 @@
-"""The fused picture taken closer to the edges of both exposures (reconstruction: see ``stages.fusion.lcndr``).
+"""What draws a fused picture towards the edges of both exposures (reconstruction: see ``stages.fusion.lcndr``).
 
 C. S. Xydeas, V. Petrovic, "Objective image fusion performance measure", Electronics Letters 36(4), 2000, say how much
 of an edge survives: the more, the closer its gradient comes to the source's in strength and in direction, and most of
-it is decided within a narrow range of both. Here it is a few steps up the gradient of that measure.
+it is decided within a narrow range of both. Here it is the gradient of that measure, Q^AB/F.
 """
 
 from __future__ import annotations
@@ -12,11 +12,8 @@ from typing import Final, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-STEPS: Final = 3
-LARGEST_STEP: Final = 0.3
-"""Longer ones overshoot."""
 STRENGTH_SLOPE: Final = 15.0
 STRENGTH_MIDDLE: Final = 0.5
 DIRECTION_SLOPE: Final = 22.0
@@ -26,10 +23,15 @@ NEAREST: Final = 0.8
 """Ratio of strengths, from which on the pull fades: there is little to gain, and a picture of itself stays so."""
 FARTHEST: Final = 1.0
 """Bound of the gradient that is climbed: a few pixels would leap without it, for no more preserved edges."""
-LEAST_LENGTH: Final = 1e-5
-"""Of a gradient: keeps the direction of none finite."""
+LEAST_LENGTH: Final = 0.25 / 255
+"""Of a gradient that has a direction: a fainter one turns about with the last digits."""
 LEAST_SINE: Final = 0.1
 """Between directions, below which the pull fades likewise."""
+LEAST_SQUARE: Final = 1e-6
+"""Of a direction's length: keeps one by that of none finite."""
+BRIGHT: Final = 0.85
+WHITE: Final = 0.97
+"""Of luma: where an exposure's edges begin to be those of white, and where they are nothing else."""
 _LEAST_SQUARED_SINE = 1e-12
 """Keeps the gradient of an angle of none finite."""
 
@@ -39,7 +41,7 @@ class Edges(NamedTuple):
 
     across: Tensor
     down: Tensor
-    """Of unit length; of none where there is no edge."""
+    """Of unit length, shorter where the edge is hardly one (see ``LEAST_LENGTH``)."""
     strength: Tensor
     """With a floor: sqrt(g^2 + floor^2)."""
 
@@ -53,60 +55,64 @@ class Edges(NamedTuple):
         return cls(across / length, down / length, torch.sqrt(square + floor.square()))
 
 
-class EdgePreservation(nn.Module):
-    """Steps up the gradient of Q^AB/F.
+class EdgeAscent(NamedTuple):
+    """The way up the gradient of Q^AB/F.
 
-    With edges g = strength s in direction u (``Edges``), of the fused picture and, indexed by k, of both exposures, a
-    step goes along the gradient of
+    With edges g = strength s in direction u (``Edges``), of the fused picture and, indexed by k, of both exposures, it
+    is the gradient of
 
-        sum_pixels sum_k s_k S(min(s, s_k) / max(s, s_k)) A(1 - 2 / pi acos |u . u_k|)
+        sum_pixels sum_k c_k s_k S(min(s, s_k) / max(s, s_k)) A(1 - 2 / pi acos(u . u_k))
 
-    with the paper's sigmoids S and A. The gradient is about as large at faint edges as at strong ones: each pixel goes
-    as far as the edges around it are strong, the faintest above all (their harmonic mean over 3 x 3 pixels), and hardly
-    anywhere where they are no stronger than noise.
-
-    Args:
-        steps: how many.
+    with the paper's sigmoids S and A; an edge turned round is none. Where white begins in one exposure nothing ends but
+    what it can show, around a lamp for instance: there its edge counts, c_k, as far as the other one has an edge, too.
+    The gradient is about as large at faint edges as at strong ones: each pixel goes as far as the edges around it are
+    strong, the faintest above all (their harmonic mean over 3 x 3 pixels), and hardly anywhere where they are no
+    stronger than noise.
     """
 
-    def __init__(self, steps: int = STEPS) -> None:
-        super().__init__()
-        self.step = nn.Parameter(torch.zeros(steps))
-        """Logits of shares of ``LARGEST_STEP``."""
-        self.floor = nn.Parameter(torch.tensor(0.25 / 255).log())
-        self.noise = nn.Parameter(torch.tensor(1 / 255).log())
-        """Logarithms of strengths."""
+    exposures: tuple[Edges, Edges]
+    counts: tuple[Tensor, Tensor]
+    """(B, 1, H, W) each, how much each one's edges count."""
+    reach: Tensor
+    """(B, 1, H, W), how far each pixel goes."""
+    floor: Tensor
+    """Of strengths."""
 
-    def forward(self, fused: Tensor, under: Tensor, over: Tensor) -> Tensor:
-        """The fused picture with more of both exposures' edges; all (B, 1, H, W), luma in [0, 1]."""
-        floor = self.floor.exp()
-        exposures = [Edges.of(luma, floor) for luma in (under, over)]
-        weakness = 1 / torch.maximum(exposures[0].strength, exposures[1].strength)
+    @classmethod
+    def between(cls, under: Tensor, over: Tensor, floor: Tensor, noise: Tensor) -> EdgeAscent:
+        """Of exposures (B, 1, H, W) in [0, 1]; ``floor`` and ``noise`` are strengths of edges."""
+        of_under, of_over = Edges.of(under, floor), Edges.of(over, floor)
+        counts = _count(under, of_under, of_over), _count(over, of_over, of_under)
+        weakness = 1 / torch.maximum(of_under.strength, of_over.strength)
         reach = 1 / F.avg_pool2d(F.pad(weakness, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-        reach = reach * reach.square() / (reach.square() + (2 * self.noise).exp())
-        for step in LARGEST_STEP * torch.sigmoid(self.step):
-            fused = fused + step * reach * _ascent(Edges.of(fused, floor), exposures)
-        return fused
+        return cls((of_under, of_over), counts, reach * reach.square() / (reach.square() + noise.square()), floor)
+
+    def on(self, fused: Tensor) -> Tensor:
+        """Where a picture goes, (B, 1, H, W)."""
+        edges = Edges.of(fused, self.floor)
+        across = down = torch.zeros_like(fused)
+        for exposure, count in zip(self.exposures, self.counts, strict=True):
+            along_own, along_exposure = (count * along for along in _pull(edges, exposure))
+            across = across + along_own * edges.across + along_exposure * exposure.across
+            down = down + along_own * edges.down + along_exposure * exposure.down
+        across, down = F.pad(across, (1, 1, 1, 1)), F.pad(down, (1, 1, 1, 1))
+        return self.reach * (-_across(across) - _across(down.mT).mT).clamp(-FARTHEST, FARTHEST)
 
 
-def _ascent(fused: Edges, exposures: list[Edges]) -> Tensor:
-    """How the preserved edges grow with the luma of every pixel, (B, 1, H, W)."""
-    across = down = torch.zeros_like(fused.strength)
-    for exposure in exposures:
-        along_own, along_exposure = _pull(fused, exposure)
-        across = across + along_own * fused.across + along_exposure * exposure.across
-        down = down + along_own * fused.down + along_exposure * exposure.down
-    across, down = F.pad(across, (1, 1, 1, 1)), F.pad(down, (1, 1, 1, 1))
-    return (-_across(across) - _across(down.mT).mT).clamp(-FARTHEST, FARTHEST)
+def _count(luma: Tensor, edges: Edges, other: Edges) -> Tensor:
+    """How much an exposure's edges count, (B, 1, H, W), beside the other's."""
+    brightest = F.max_pool2d(luma, 3, stride=1, padding=1)
+    resolved = ((WHITE - brightest) / (WHITE - BRIGHT)).clamp(0, 1)
+    return torch.maximum(resolved, (other.strength / edges.strength).clamp(max=1))
 
 
 def _pull(fused: Edges, exposure: Edges) -> tuple[Tensor, Tensor]:
     """How the preserved edges of an exposure grow with the fused gradient along its own direction and the exposure's.
 
-    What a turn changes is the direction of the exposure less the part of it along the fused one.
+    What a turn changes is the direction of the exposure less its projection on the fused one.
     """
     cosine = fused.across * exposure.across + fused.down * exposure.down
-    parallel = cosine.abs().clamp(max=1)
+    parallel = cosine.clamp(0, 1)
     ratio = fused.strength / exposure.strength
     nearness = torch.minimum(ratio, 1 / ratio)
     of_strength = torch.sigmoid(STRENGTH_SLOPE * (nearness - STRENGTH_MIDDLE))
@@ -117,7 +123,8 @@ def _pull(fused: Edges, exposure: Edges) -> tuple[Tensor, Tensor]:
     lengthen = kept * STRENGTH_SLOPE * (1 - of_strength) * growing
     per_cosine = 2 / math.pi / (1 - parallel.square()).clamp_min(LEAST_SINE**2).sqrt() / ratio
     turn = kept * DIRECTION_SLOPE * (1 - of_direction) * per_cosine
-    return lengthen - turn * parallel, turn * cosine.sign()
+    square = fused.across.square() + fused.down.square() + LEAST_SQUARE
+    return lengthen - turn * parallel / square, turn
 
 
 def _across(padded: Tensor) -> Tensor:

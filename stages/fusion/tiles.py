@@ -7,7 +7,7 @@ That costs the shallow convolution three times and the others of CEM twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -21,8 +21,10 @@ _CEM_REACH = 3
 _SAM_REACH = 2
 _ERM_REACH = 8
 """Four rows for Sobel's operator and the convolutions, three for the pyramid's band, rounded up to its 2 x 2 blocks."""
-_PRESERVATION_REACH = 2
-"""Of each step."""
+_REFINEMENT_REACH = 40
+"""Of each step, rounded up to blocks of four: six rows of the level of a quarter, and what resampling adds."""
+_STRIPS_REFINED = 16
+"""At a time: the steps need few planes but see far."""
 _WHOLE_PIXELS = 1 << 20
 _STRIP_PIXELS = 1 << 18
 
@@ -46,7 +48,8 @@ def fuse_tiled(network: LCNDR, under: Tensor, over: Tensor, *, working_side: int
         rows: of a strip; ``strip_rows`` suggests a number.
     """
     logits = weigh_tiled(network, *(shrink_to_side(luma, working_side) for luma in (under, over)), rows=rows)
-    return revise_tiled(network, network.blend(under, over, logits), under, over, rows=rows)
+    revised = revise_edges_tiled(network, network.blend(under, over, logits), under, over, rows=rows)
+    return refine_tiled(network, revised, under, over, rows=_STRIPS_REFINED * rows)
 
 
 def weigh_tiled(network: LCNDR, under: Tensor, over: Tensor, *, rows: int) -> Tensor:
@@ -72,18 +75,35 @@ def weigh_tiled(network: LCNDR, under: Tensor, over: Tensor, *, rows: int) -> Te
     return torch.cat(differences, dim=-2)
 
 
-def revise_tiled(network: LCNDR, coarse: Tensor, under: Tensor, over: Tensor, *, rows: int) -> Tensor:
-    """What ``network.revise`` gives, (B, 1, H, W), in strips of so many rows, rounded up to even."""
-    height = coarse.shape[-2]
+def revise_edges_tiled(network: LCNDR, coarse: Tensor, under: Tensor, over: Tensor, *, rows: int) -> Tensor:
+    """What ``network.revise_edges`` gives, (B, 1, H, W), in strips of so many rows, rounded up to even."""
+    rows += rows % 2
+    return _overlapping(network.revise_edges, (coarse, under, over), rows=rows, reach=_ERM_REACH)
+
+
+def refine_tiled(network: LCNDR, revised: Tensor, under: Tensor, over: Tensor, *, rows: int) -> Tensor:
+    """What ``network.refine`` gives, (B, 1, H, W), in strips of so many rows, rounded up to blocks of four."""
+    steps = 0 if network.refinement is None else network.refinement.climb.shape[0]
+    rows += -rows % 4
+    return _overlapping(network.refine, (revised, under, over), rows=rows, reach=steps * _REFINEMENT_REACH)
+
+
+def _overlapping(
+    work: Callable[[Tensor, Tensor, Tensor], Tensor],
+    pictures: tuple[Tensor, Tensor, Tensor],
+    *,
+    rows: int,
+    reach: int,
+) -> Tensor:
+    """``work`` on strips of so many rows, each seen with as many around it as it reaches."""
+    height = pictures[0].shape[-2]
     if height <= rows:
-        return network.revise(coarse, under, over)
-    steps = 0 if network.preservation is None else network.preservation.step.shape[0]
-    reach = _ERM_REACH + steps * _PRESERVATION_REACH
+        return work(*pictures)
     pieces = []
-    for start, stop in _strips(height, rows + rows % 2):
+    for start, stop in _strips(height, rows):
         top, bottom = max(0, start - reach), min(height, stop + reach)
-        seen = (picture[..., top:bottom, :] for picture in (coarse, under, over))
-        pieces.append(network.revise(*seen)[..., start - top : stop - top, :])
+        fused, under, over = (picture[..., top:bottom, :] for picture in pictures)
+        pieces.append(work(fused, under, over)[..., start - top : stop - top, :])
     return torch.cat(pieces, dim=-2)
 
 

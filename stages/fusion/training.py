@@ -25,7 +25,7 @@ from stages.fusion.precision import multiplies_bfloat16
 _LOSS_PARTS = tuple(part.name for part in fields(Loss))
 _HASTE = 20
 """Times the learning rate, where a few numbers are logits and logarithms: they have further to go than weights."""
-_HASTY = ("blend.", "preservation.")
+_HASTY = ("blend.", "refinement.")
 _COLUMNS = ("step", "loss", *_LOSS_PARTS[1:], "validation_loss", "validation")
 """Of the log; ``loss`` is the total, ``validation`` MEF-SSIM."""
 

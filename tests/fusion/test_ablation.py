@@ -37,7 +37,7 @@ def test_without_sam_only_contrasts_choose() -> None:
 
 
 def test_without_what_revises_edges_the_coarse_picture_comes_out() -> None:
-    network = switch_off(trained_network(), ["erm", "preservation"])
+    network = switch_off(trained_network(), ["erm", "refinement"])
     under, over = pair(64, 64)
     coarse = network.blend(under, over, network.weigh(under, over))
     assert torch.allclose(network(under, over), hold_tones(coarse, under, over), atol=1e-6)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from stages.fusion.lcndr import LCNDR, Widths
-from stages.fusion.tiles import fuse_tiled, revise_tiled, strip_rows, weigh_tiled
+from stages.fusion.tiles import fuse_tiled, refine_tiled, revise_edges_tiled, strip_rows, weigh_tiled
 from tests.fusion.pictures import pair
 
 SIZES = [(96, 128), (97, 131), (203, 61), (65, 40), (64, 33)]
@@ -41,9 +41,19 @@ def test_strips_give_the_logits_of_the_whole(network: LCNDR, size: tuple[int, in
 def test_strips_give_the_revision_of_the_whole(network: LCNDR, size: tuple[int, int], rows: int) -> None:
     under, over = pair(*size)
     coarse = (under + over) / 2
-    whole = network.revise(coarse, under, over)
+    whole = network.revise_edges(coarse, under, over)
     assert greatest_difference(whole, coarse) > 0.02
-    assert greatest_difference(revise_tiled(network, coarse, under, over, rows=rows), whole) < 1e-5
+    assert greatest_difference(revise_edges_tiled(network, coarse, under, over, rows=rows), whole) < 1e-5
+
+
+@pytest.mark.parametrize("size", [*SIZES, (451, 50)])
+@pytest.mark.parametrize("rows", [7, 16, 64])
+def test_strips_give_the_refinement_of_the_whole(network: LCNDR, size: tuple[int, int], rows: int) -> None:
+    under, over = pair(*size)
+    coarse = (under + over) / 2
+    whole = network.refine(coarse, under, over)
+    assert greatest_difference(whole, coarse) > 0.02
+    assert greatest_difference(refine_tiled(network, coarse, under, over, rows=rows), whole) < 1e-4
 
 
 @pytest.mark.parametrize("size", SIZES)

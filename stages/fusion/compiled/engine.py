@@ -12,7 +12,7 @@ from stages.frame import PixelArray, Planes
 from stages.fusion.compiled.chroma import fuse_chroma_rows
 from stages.fusion.compiled.luma import CompiledBlend
 from stages.fusion.compiled.network import CompiledWeights
-from stages.fusion.compiled.preservation import CompiledPreservation
+from stages.fusion.compiled.refinement import CompiledRefinement
 from stages.fusion.compiled.resampling import shrink_rows
 from stages.fusion.compiled.revision import CompiledRevision
 from stages.fusion.compiled.rows import Floats
@@ -40,9 +40,9 @@ class CompiledFusion:
         self._blend = CompiledBlend(network.blend, size, self._small, strips)
         erm = network.erm
         self._revision = CompiledRevision(erm, size, strips) if erm is not None else None
-        preservation = network.preservation
-        self._preservation = CompiledPreservation(preservation, size, strips) if preservation is not None else None
-        self._is_finished = erm is None and preservation is None and not self._blend.revises_finest
+        refinement = network.refinement
+        self._refinement = CompiledRefinement(refinement, size, strips) if refinement is not None else None
+        self._is_finished = erm is None and refinement is None
         """Whether the blend's picture is the result."""
         self._coarse = np.empty((0, 0) if self._is_finished else size, np.float32)
 
@@ -71,11 +71,15 @@ class CompiledFusion:
         self._blend.run(under, over, logits, coarse, (black, white))
         if self._revision is not None:
             self._revision.run(coarse, under, over, (black, white))
-        if self._preservation is not None:
-            self._preservation.run(coarse, under, over, fused, (black, white, top))
-            return fused
-        coding = (np.float32(black), np.float32(white), np.float32(top))
-        self._strips.run(*self.size, lambda first, last: hold_rows(coarse, under, over, fused, first, last, coding))
+        coding = (np.float32(black), np.float32(white))
+        target, largest = (fused, np.float32(top)) if self._refinement is None else (coarse, None)
+
+        def hold(first: int, last: int) -> None:
+            hold_rows(coarse, under, over, target, first, last, coding, largest)
+
+        self._strips.run(*self.size, hold)
+        if self._refinement is not None:
+            self._refinement.run(coarse, under, over, fused, (black, white, top))
         return fused
 
     def weigh(self, under: PixelArray, over: PixelArray, *, black: float, white: float) -> Floats:

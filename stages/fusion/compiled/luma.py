@@ -61,23 +61,18 @@ class CompiledBlend:
         """
         low, high = np.float32(coding[0]), np.float32(coding[1])
         self._run_coarser(under, over, logits, low, high)
-        self._finish(0, (under, over, fused), low, high)
+        self._blend(0, (under, over, fused), low, high, None)
 
     def run_held(
         self, under: PixelArray, over: PixelArray, logits: Floats, fused: PixelArray, coding: tuple[float, float, int]
     ) -> None:
-        """The same with ``hold_tones``, where the finest level is not revised.
+        """The same with ``hold_tones``: ``fused`` is filled with rounded code values.
 
-        ``fused`` is filled with rounded code values; the last of ``coding`` is the largest there is.
+        The last of ``coding`` is the largest there is.
         """
         low, high, top = (np.float32(value) for value in coding)
         self._run_coarser(under, over, logits, low, high)
         self._blend(0, (under, over, fused), low, high, top)
-
-    @property
-    def revises_finest(self) -> bool:
-        """Whether the finest level's picture is only finished when all of it is there."""
-        return self._structure is not None and self._structure.revises(0)
 
     def _run_coarser(
         self, under: PixelArray, over: PixelArray, logits: Floats, low: np.float32, high: np.float32

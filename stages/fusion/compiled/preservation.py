@@ -1,4 +1,4 @@
-"""``EdgePreservation`` row by row: the same function in float32, with the fused picture in code values.
+"""``EdgeAscent`` row by row: the same function in float32, with the fused picture in code values.
 
 Loops are of few arrays each: of more, the compiler does not find out that they lie apart, and makes no vectors.
 """
@@ -9,33 +9,34 @@ import math
 
 import numpy as np
 
-from stages.compiling import kernel, part
+from stages.compiling import part
 from stages.frame import PixelArray
 from stages.fusion.compiled.arithmetic import arc_cosine, exp2
 from stages.fusion.compiled.rows import Floats, Source
 from stages.fusion.compiled.sobel import gradient_row
-from stages.fusion.compiled.tones import hold_row
 from stages.fusion.preservation import (
+    BRIGHT,
     DIRECTION_MIDDLE,
     DIRECTION_SLOPE,
     FARTHEST,
-    LARGEST_STEP,
     LEAST_LENGTH,
     LEAST_SINE,
+    LEAST_SQUARE,
     NEAREST,
     STRENGTH_MIDDLE,
     STRENGTH_SLOPE,
-    EdgePreservation,
+    WHITE,
 )
-from stages.fusion.strips import Strips
 
 _LOG2_E = np.float32(math.log2(math.e))
 _STRENGTH_SLOPE, _STRENGTH_MIDDLE = np.float32(STRENGTH_SLOPE), np.float32(STRENGTH_MIDDLE)
 _DIRECTION_SLOPE, _DIRECTION_MIDDLE = np.float32(DIRECTION_SLOPE), np.float32(DIRECTION_MIDDLE)
 _STRENGTH_LOGIT, _DIRECTION_LOGIT = _STRENGTH_SLOPE * _LOG2_E, _DIRECTION_SLOPE * _LOG2_E
-_FARTHEST, _LEAST_SQUARE = np.float32(FARTHEST), np.float32(LEAST_LENGTH**2)
+_FARTHEST, _SQUARED_LENGTH = np.float32(FARTHEST), np.float32(LEAST_LENGTH**2)
+_LEAST_SQUARE = np.float32(LEAST_SQUARE)
 _PER_DISTANCE, _LEAST_SQUARED_SINE = np.float32(1 / (1 - NEAREST)), np.float32(LEAST_SINE**2)
 _PER_QUARTER = np.float32(2 / math.pi)
+_WHITE, _PER_BRIGHTNESS = np.float32(WHITE), np.float32(1 / (WHITE - BRIGHT))
 _ANY = np.float32(1e30)
 
 
@@ -46,13 +47,46 @@ def _measure(edges: Floats, squared_floor: np.float32) -> None:
     for x in range(strength.size):
         strength[x] = across[x] * across[x] + down[x] * down[x]
     for x in range(strength.size):
-        per_length = np.float32(1) / np.sqrt(strength[x] + _LEAST_SQUARE)
+        per_length = np.float32(1) / np.sqrt(strength[x] + _SQUARED_LENGTH)
         across[x] *= per_length
         down[x] *= per_length
     for x in range(strength.size):
         square = strength[x] + squared_floor
         weakness[x] = np.float32(1) / np.sqrt(square)
         strength[x] = square * weakness[x]
+
+
+@part
+def _invert_square(edges: Floats, inverse: Floats) -> None:
+    """One by the squared length of a row's directions."""
+    across, down = edges[0], edges[1]
+    for x in range(inverse.size):
+        inverse[x] = np.float32(1) / (across[x] * across[x] + down[x] * down[x] + _LEAST_SQUARE)
+
+
+@part
+def _count(
+    above: Source,
+    here: Source,
+    below: Source,
+    coding: tuple[np.float32, np.float32],
+    room: Floats,
+    edges: Floats,
+    other: Floats,
+) -> None:
+    """How much a row's edges count beside those of the other exposure: ``edges`` 4; ``room`` is (2, W + 2)."""
+    low, high = coding
+    tallest, counts = room[0], edges[4]
+    for x in range(here.size):
+        tallest[x + 1] = max(max(np.float32(above[x]), np.float32(here[x])), np.float32(below[x]))
+    tallest[0], tallest[here.size + 1] = tallest[1], tallest[here.size]
+    white, per_code = low + _WHITE * (high - low), _PER_BRIGHTNESS / (high - low)
+    for x in range(1, here.size + 1):
+        brightest = max(max(tallest[x - 1], tallest[x]), tallest[x + 1])
+        counts[x] = min(max((white - brightest) * per_code, np.float32(0)), np.float32(1))
+    weakness, strength = edges[3], other[2]
+    for x in range(counts.size):
+        counts[x] = max(counts[x], min(strength[x] * weakness[x], np.float32(1)))
 
 
 @part
@@ -75,12 +109,15 @@ def _compare(fused: Floats, exposure: Floats, compared: Floats) -> None:
 
 @part
 def _pull(compared: Floats) -> None:
-    """Ratio and cosine become how the preserved edges grow along the fused direction and along the exposure's."""
+    """Ratio and cosine become how the preserved edges grow along the fused direction and along the exposure's.
+
+    The fourth of ``compared`` is one by the squared length of the fused direction.
+    """
     of_ratio, of_inverse, of_cosine = compared[0], compared[1], compared[2]
     one = np.float32(1)
     for x in range(of_ratio.size):
         ratio, inverse, cosine = of_ratio[x], of_inverse[x], of_cosine[x]
-        nearness, parallel = min(ratio, inverse), min(abs(cosine), one)
+        nearness, parallel = min(ratio, inverse), min(max(cosine, np.float32(0)), one)
         directed = one - _PER_QUARTER * arc_cosine(parallel)
         # Of the sigmoids: 1 / (1 + e), and 1 less that is e / (1 + e).
         weak = exp2(np.float32(_STRENGTH_LOGIT * (_STRENGTH_MIDDLE - nearness)))
@@ -91,8 +128,21 @@ def _pull(compared: Floats) -> None:
         lengthen = kept * kept * (one + turned) * weak * _STRENGTH_SLOPE * growing
         per_cosine = _PER_QUARTER * inverse / np.sqrt(max(one - parallel * parallel, _LEAST_SQUARED_SINE))
         turn = kept * kept * (one + weak) * turned * _DIRECTION_SLOPE * per_cosine
-        of_ratio[x] = lengthen - turn * parallel
-        of_cosine[x] = turn if cosine > 0 else -turn
+        of_ratio[x] = lengthen
+        of_inverse[x] = turn * parallel
+        of_cosine[x] = turn
+    of_square = compared[3]
+    for x in range(of_ratio.size):
+        of_ratio[x] -= of_inverse[x] * of_square[x]
+
+
+@part
+def _weigh_pull(pull: Floats, counts: Floats) -> None:
+    along_own, along_exposure = pull[0], pull[2]
+    for x in range(counts.size):
+        along_own[x] *= counts[x]
+    for x in range(counts.size):
+        along_exposure[x] *= counts[x]
 
 
 @part
@@ -107,7 +157,7 @@ def _add_pull(fused: Floats, exposure: Floats, pull: Floats, axis: int, field: F
 
 
 @part
-def _next_field(
+def next_field(
     y: int,
     pictures: tuple[Floats, PixelArray, PixelArray],
     coding: tuple[np.float32, np.float32],
@@ -122,7 +172,7 @@ def _next_field(
         pictures: fused, under and over.
         coding: code values of black and white.
         squared_floor: of strengths.
-        room: (2, W + 2); edges of the three pictures, (3, 4, W + 2), with a border of zeros; a pull, (3, W + 2).
+        room: (2, W + 2); edges of the three pictures, (3, 5, W + 2), with a border of zeros; a pull, (4, W + 2).
         field: (3, W + 2), filled: across and down, whose border stays zero; one by the stronger edge.
     """
     fused, under, over = pictures
@@ -137,6 +187,8 @@ def _next_field(
     # Whole rows, borders of zeros with them: a part of a row would be an array of any stride to the compiler.
     for exposure in range(1, 3):
         _measure(edges[exposure], squared_floor)
+    _count(under[above], under[row], under[below], coding, gradients, edges[1], edges[2])
+    _count(over[above], over[row], over[below], coding, gradients, edges[2], edges[1])
     weakness, of_under, of_over = field[2], edges[1, 3], edges[2, 3]
     for x in range(weakness.size):
         weakness[x] = min(of_under[x], of_over[x])
@@ -147,18 +199,30 @@ def _next_field(
     any_value = (-_ANY, _ANY)
     gradient_row(fused[above], fused[row], fused[below], unit, any_value, gradients, edges[0, 0], edges[0, 1])
     _measure(edges[0], squared_floor)
+    _invert_square(edges[0], pull[3])
     for exposure in range(1, 3):
         _compare(edges[0], edges[exposure], pull)
         _pull(pull)
+        _weigh_pull(pull, edges[exposure, 4])
         for axis in range(2):
             _add_pull(edges[0], edges[exposure], pull, axis, field[axis])
 
 
 @part
-def _climb(
+def climb_row(
     above: Floats, here: Floats, below: Floats, step: np.float32, squared_noise: np.float32, sums: Floats, row: Floats
 ) -> None:
-    """A row of code values one step on, given the fields of the rows around it; ``step`` is in code values."""
+    """Add a step up the gradient to a row of code values.
+
+    Args:
+        above: (3, W + 2), from ``next_field``, of the row before.
+        here: the same, of the row itself.
+        below: the same, of the next one.
+        step: share of the way, in code values.
+        squared_noise: of the strength of edges.
+        sums: (3, W + 2), room.
+        row: (W,), changed.
+    """
     across, down, weakness = sums[0], sums[1], sums[2]
     for x in range(across.size):
         across[x] = above[0, x] + np.float32(2) * here[0, x] + below[0, x]
@@ -172,111 +236,3 @@ def _climb(
         fall = across[x + 2] - across[x] + down[x] + np.float32(2) * down[x + 1] + down[x + 2]
         fall = min(max(fall * np.float32(0.125), -_FARTHEST), _FARTHEST)
         row[x] -= step * reach * square / (square + squared_noise) * fall
-
-
-@kernel
-def climb_rows(
-    fused: Floats,
-    under: PixelArray,
-    over: PixelArray,
-    target: Source,
-    first: int,
-    last: int,
-    coding: tuple[np.float32, np.float32],
-    step: np.float32,
-    floor: np.float32,
-    noise: np.float32,
-    top: np.float32 | None,
-) -> None:
-    """Rows ``[first, last)`` of the fused picture one step on.
-
-    Args:
-        fused: (H, W) code values.
-        under: the same.
-        over: the same.
-        target: (H, W), filled.
-        first: row.
-        last: the row after the last.
-        coding: code values of black and white.
-        step: share of the way.
-        floor: of strengths, in luma.
-        noise: the same.
-        top: the largest code value, where ``target`` is the result, tones held and rounded; None for floats.
-    """
-    low, high = coding
-    width = fused.shape[1]
-    fields, sums = np.zeros((3, 3, width + 2), np.float32), np.empty((3, width + 2), np.float32)
-    room = (
-        np.empty((2, width + 2), np.float32),
-        np.zeros((3, 4, width + 2), np.float32),
-        np.empty((3, width + 2), np.float32),
-    )
-    row = np.empty(width, np.float32)
-    for y in range(first - 1, last + 1):
-        _next_field(y, (fused, under, over), coding, floor * floor, room, fields[y % 3])
-        if y <= first:
-            continue
-        here = y - 1
-        row[:] = fused[here]
-        _climb(fields[(here + 2) % 3], fields[here % 3], fields[y % 3], step * (high - low), noise * noise, sums, row)
-        if top is None:
-            target[here] = row
-        else:
-            hold_row(row, under[here], over[here], target[here], low, high, top)
-
-
-class CompiledPreservation:
-    """The steps for pictures of one size.
-
-    Args:
-        preservation: its parameters are read once.
-        size: (height, width).
-        strips: threads to work on.
-    """
-
-    def __init__(self, preservation: EdgePreservation, size: tuple[int, int], strips: Strips) -> None:
-        self._strips = strips
-        self._steps: list[float] = (LARGEST_STEP * preservation.step.sigmoid()).tolist()
-        self._floor, self._noise = np.float32(preservation.floor.exp()), np.float32(preservation.noise.exp())
-        self._other = np.empty(size if len(self._steps) > 1 else (0, 0), np.float32)
-        """A fused picture between the steps."""
-
-    def run(
-        self,
-        source: Floats,
-        under: PixelArray,
-        over: PixelArray,
-        fused: PixelArray,
-        coding: tuple[float, float, int],
-    ) -> None:
-        """All steps, and no tone lost to black or white.
-
-        Args:
-            source: (H, W) code values; room for the steps thereafter.
-            under: the same.
-            over: the same.
-            fused: (H, W), filled with rounded code values.
-            coding: code values of black and white, and the largest there is.
-        """
-        low, high, top = (np.float32(value) for value in coding)
-        planes = (source, self._other)
-        for index, step in enumerate(self._steps[:-1]):
-            self._take(planes[index % 2], under, over, planes[1 - index % 2], (low, high), step, None)
-        self._take(planes[(len(self._steps) - 1) % 2], under, over, fused, (low, high), self._steps[-1], top)
-
-    def _take(
-        self,
-        source: Floats,
-        under: PixelArray,
-        over: PixelArray,
-        target: Source,
-        coding: tuple[np.float32, np.float32],
-        step: float,
-        top: np.float32 | None,
-    ) -> None:
-        size, floor, noise = np.float32(step), self._floor, self._noise
-
-        def work(first: int, last: int) -> None:
-            climb_rows(source, under, over, target, first, last, coding, size, floor, noise, top)
-
-        self._strips.run(source.shape[0], source.shape[1], work)

@@ -6,7 +6,7 @@ import numpy as np
 
 from stages.compiling import kernel, part
 from stages.frame import PixelArray
-from stages.fusion.compiled.rows import Floats
+from stages.fusion.compiled.rows import Floats, Source
 from stages.fusion.lcndr import FLOOR_SHARE, KNEE, KNEE_SHARE, LEAST_KNEE
 
 _KNEE, _KNEE_SHARE, _LEAST_KNEE = (np.float32(value) for value in (KNEE, KNEE_SHARE, LEAST_KNEE))
@@ -23,15 +23,21 @@ def _bend(value: np.float32, visible: np.float32, full: np.float32) -> np.float3
 
 
 @part
-def _held(
-    value: np.float32, under: np.float32, over: np.float32, low: np.float32, high: np.float32, top: np.float32
-) -> np.int32:
-    """A code value, rounded."""
+def _bent(value: np.float32, under: np.float32, over: np.float32, low: np.float32, high: np.float32) -> np.float32:
+    """A code value."""
     full = high - low
     darker, brighter = min(under, over), max(under, over)
     lifted = _bend(np.float32(value - low), np.float32(min(max(brighter, low), high) - low), full)
     lowered = _bend(np.float32(full - lifted), np.float32(high - min(max(darker, low), high)), full)
-    return np.int32(min(max(high - lowered, np.float32(0)), top) + np.float32(0.5))
+    return np.float32(high - lowered)
+
+
+@part
+def _held(
+    value: np.float32, under: np.float32, over: np.float32, low: np.float32, high: np.float32, top: np.float32
+) -> np.int32:
+    """The same, rounded."""
+    return np.int32(min(max(_bent(value, under, over, low, high), np.float32(0)), top) + np.float32(0.5))
 
 
 @part
@@ -73,24 +79,27 @@ def hold_row(
     values: Floats,
     under: PixelArray,
     over: PixelArray,
-    target: PixelArray,
-    low: np.float32,
-    high: np.float32,
-    top: np.float32,
+    target: Source,
+    coding: tuple[np.float32, np.float32],
+    top: np.float32 | None,
 ) -> None:
-    """A row in code values, none lost to black or white, rounded.
+    """A row in code values, none lost to black or white.
 
     Args:
         values: (W,) code values.
         under: the same.
         over: the same.
-        target: (W,), filled.
-        low: code value of black.
-        high: code value of white.
-        top: the largest code value.
+        target: (W,), filled; may be ``values``.
+        coding: code values of black and white.
+        top: the largest code value, where they are to be rounded; else None.
     """
-    for x in range(target.size):
-        target[x] = _held(values[x], np.float32(under[x]), np.float32(over[x]), low, high, top)
+    low, high = coding
+    if top is None:
+        for x in range(target.size):
+            target[x] = _bent(values[x], np.float32(under[x]), np.float32(over[x]), low, high)
+    else:
+        for x in range(target.size):
+            target[x] = _held(values[x], np.float32(under[x]), np.float32(over[x]), low, high, top)
 
 
 @kernel
@@ -98,12 +107,12 @@ def hold_rows(
     source: Floats,
     under: PixelArray,
     over: PixelArray,
-    fused: PixelArray,
+    target: Source,
     first: int,
     last: int,
-    coding: tuple[np.float32, np.float32, np.float32],
+    coding: tuple[np.float32, np.float32],
+    top: np.float32 | None,
 ) -> None:
-    """Rows ``[first, last)`` of a picture likewise, all (H, W); ``coding``: black, white, the largest code value."""
-    low, high, top = coding
+    """Rows ``[first, last)`` of a picture likewise, all (H, W)."""
     for y in range(first, last):
-        hold_row(source[y], under[y], over[y], fused[y], low, high, top)
+        hold_row(source[y], under[y], over[y], target[y], coding, top)

@@ -50,7 +50,7 @@ class DeviceNetwork(nn.Module):
         self._parts = copy.deepcopy(network).cpu().eval().requires_grad_(False)
         # Both stay in single precision, their weights and what they see: they live on small differences.
         self._structure, self._parts.blend.structure = self._parts.blend.structure, None
-        self._preservation, self._parts.preservation = self._parts.preservation, None
+        self._refinement, self._parts.refinement = self._parts.refinement, None
         self._parts.to(precision)
         for weight in self._parts.parameters():
             if weight.dim() == 4:
@@ -140,13 +140,14 @@ class DeviceNetwork(nn.Module):
     def revise(self, coarse: Tensor, lumas: Tensor) -> Tensor:
         """``LCNDR.revise``, (1, 1, H, W)."""
         darker, brighter = lumas.amin(dim=1, keepdim=True), lumas.amax(dim=1, keepdim=True)
-        fused = self._refined(coarse, darker, brighter)
-        if self._preservation is not None:
-            under, over = lumas.float().split(1, dim=1)
-            fused = self._preservation(fused.float(), under, over).to(self.precision)
-        return hold_tones(fused, darker, brighter)
+        held = hold_tones(self._revised(coarse, darker, brighter), darker, brighter)
+        if self._refinement is None:
+            return held
+        under, over = lumas.float().split(1, dim=1)
+        refined = self._refinement(held.float(), under, over).to(self.precision)
+        return hold_tones(refined, darker, brighter)
 
-    def _refined(self, coarse: Tensor, darker: Tensor, brighter: Tensor) -> Tensor:
+    def _revised(self, coarse: Tensor, darker: Tensor, brighter: Tensor) -> Tensor:
         """``EdgeRevision``."""
         erm = self._parts.erm
         if erm is None:

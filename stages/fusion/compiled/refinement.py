@@ -1,0 +1,246 @@
+"""``DetailRefinement`` row by row: the same function in float32, with the fused picture in code values."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stages.compiling import kernel, part
+from stages.frame import PixelArray
+from stages.fusion import pyramid
+from stages.fusion.compiled.patches import REACH, RING, average_row, pull_rows, share_row
+from stages.fusion.compiled.preservation import climb_row, next_field
+from stages.fusion.compiled.rows import Floats, Source, expand_row, reduce_rows
+from stages.fusion.compiled.tones import hold_row
+from stages.fusion.refinement import LARGEST_CLIMB, LARGEST_STEP, MOMENTUM, WIDER, DetailRefinement
+from stages.fusion.strips import Strips
+from stages.fusion.structure import SMALLEST_SIDE
+
+_MOMENTUM = np.float32(MOMENTUM)
+_ANY = np.float32(1e30)
+
+
+@part
+def _draw(fused: Floats, target: Floats, weight: Floats, step: np.float32, averaged: Floats) -> None:
+    """Averages of what is shared become where a row is drawn, times ``step``."""
+    for x in range(averaged.size):
+        averaged[x] = step * (target[x] - weight[x] * fused[x] + averaged[x])
+
+
+@part
+def _add_expanded(expanded: Floats, row: Floats) -> None:
+    """``expanded`` as ``expand_row`` leaves it."""
+    pairs = row.size // 2
+    for j in range(pairs):
+        near = np.float32(0.75) * expanded[j + 1]
+        row[2 * j] += near + np.float32(0.25) * expanded[j]
+        row[2 * j + 1] += near + np.float32(0.25) * expanded[j + 2]
+    if row.size % 2:
+        row[row.size - 1] += np.float32(0.75) * expanded[pairs + 1] + np.float32(0.25) * expanded[pairs]
+
+
+@part
+def _go_on(fused: Floats, before: Floats, momentum: np.float32, row: Floats) -> None:
+    """A step becomes the picture after it."""
+    for x in range(row.size):
+        row[x] += fused[x] + momentum * (fused[x] - before[x])
+
+
+@kernel
+def draw_rows(
+    fused: Floats, pull: Floats, coarser: Floats | None, first: int, last: int, step: np.float32, drawn: Floats
+) -> None:
+    """Rows ``[first, last)`` of what a level and those below ask for.
+
+    Args:
+        fused: (h, w) code values.
+        pull: (3, h, w), from ``pull_rows``.
+        coarser: (ceil(h/2), ceil(w/2)), what the levels below ask for; None where there are none.
+        first: row.
+        last: the row after the last.
+        step: share of the way.
+        drawn: (h, w), filled.
+    """
+    height, width = fused.shape
+    shared, bordered = np.empty((RING, width), np.float32), np.empty(width + 2 * REACH, np.float32)
+    expanded = np.empty((width + 1) // 2 + 2, np.float32)
+    for y in range(first - 2 * REACH, last):
+        share_row(fused, pull, y + REACH, bordered, shared)
+        if y < first:
+            continue
+        average_row(shared, y, height, bordered, drawn[y])
+        _draw(fused[y], pull[0, y], pull[1, y], step, drawn[y])
+        if coarser is not None:
+            expand_row(coarser, y, expanded)
+            _add_expanded(expanded, drawn[y])
+
+
+@kernel
+def refine_rows(
+    pictures: tuple[Floats, Floats, PixelArray, PixelArray],
+    pull: Floats,
+    coarser: Floats,
+    target: Source,
+    first: int,
+    last: int,
+    coding: tuple[np.float32, np.float32],
+    steps: tuple[np.float32, np.float32, np.float32],
+    floor: np.float32,
+    noise: np.float32,
+    top: np.float32 | None,
+) -> None:
+    """Rows ``[first, last)`` of the fused picture one step on.
+
+    Args:
+        pictures: code values (H, W): fused, the same before the last step, under and over.
+        pull: (3, H, W), from ``pull_rows``.
+        coarser: (ceil(H/2), ceil(W/2)), what the levels below ask for.
+        target: (H, W), filled; may be the picture before the last step.
+        first: row.
+        last: the row after the last.
+        coding: code values of black and white.
+        steps: shares of the way, towards patches and towards edges, and of the last step.
+        floor: of strengths of edges, in luma.
+        noise: the same.
+        top: the largest code value, where ``target`` is the result, tones held and rounded; None for floats.
+    """
+    fused, before, under, over = pictures
+    towards_patches, towards_edges, momentum = steps
+    height, width = fused.shape
+    shared, bordered = np.empty((RING, width), np.float32), np.empty(width + 2 * REACH, np.float32)
+    expanded, row = np.empty((width + 1) // 2 + 2, np.float32), np.empty(width, np.float32)
+    fields, sums = np.zeros((3, 3, width + 2), np.float32), np.empty((3, width + 2), np.float32)
+    room = (
+        np.empty((2, width + 2), np.float32),
+        np.zeros((3, 5, width + 2), np.float32),
+        np.empty((4, width + 2), np.float32),
+    )
+    climb = towards_edges * (coding[1] - coding[0])
+    for y in range(first - 2 * REACH, first - 1):
+        share_row(fused, pull, y + REACH, bordered, shared)
+    for y in range(first - 1, last + 1):
+        share_row(fused, pull, y + REACH - 1, bordered, shared)
+        next_field(y, (fused, under, over), coding, floor * floor, room, fields[y % 3])
+        if y <= first:
+            continue
+        here = y - 1
+        average_row(shared, here, height, bordered, row)
+        _draw(fused[here], pull[0, here], pull[1, here], towards_patches, row)
+        expand_row(coarser, here, expanded)
+        _add_expanded(expanded, row)
+        climb_row(fields[(here + 2) % 3], fields[here % 3], fields[y % 3], climb, noise * noise, sums, row)
+        _go_on(fused[here], before[here], momentum, row)
+        if top is None:
+            target[here] = row
+        else:
+            hold_row(row, under[here], over[here], target[here], coding, top)
+
+
+class CompiledRefinement:
+    """The steps for pictures of one size, their planes kept from frame to frame.
+
+    Args:
+        refinement: its parameters are read once.
+        size: (height, width), both at least ``SMALLEST_SIDE``.
+        strips: threads to work on.
+    """
+
+    def __init__(self, refinement: DetailRefinement, size: tuple[int, int], strips: Strips) -> None:
+        self._strips = strips
+        self._climbs: list[float] = (LARGEST_CLIMB * refinement.climb.sigmoid()).tolist()
+        self._steps: list[float] = (LARGEST_STEP * refinement.step.sigmoid()).tolist()
+        self._masking: list[float] = refinement.masking.exp().tolist()
+        self._noise: list[float] = refinement.noise.exp().tolist()
+        self._floor, self._edge_noise = np.float32(refinement.floor.exp()), np.float32(refinement.edge_noise.exp())
+        sizes = pyramid.level_sizes(*size)[: len(WIDER)]
+        self._pulled = sum(min(each) >= SMALLEST_SIDE for each in sizes)
+        """Levels, from the finest."""
+        self._pulls = [np.empty((3, *each), np.float32) for each in sizes[: self._pulled]]
+        # The next level is always there, for the finest to read.
+        self._coarser = [np.zeros((4, *each), np.float32) for each in sizes[1:]]
+        """Under, over, fused, and what the level and those below ask for."""
+        self._other = np.empty(size, np.float32)
+        """A fused picture between the steps."""
+
+    def run(
+        self, source: Floats, under: PixelArray, over: PixelArray, fused: PixelArray, coding: tuple[float, float, int]
+    ) -> None:
+        """All steps, and no tone lost to black or white.
+
+        Args:
+            source: (H, W) code values; room for the steps thereafter.
+            under: the same.
+            over: the same.
+            fused: (H, W), filled with rounded code values.
+            coding: code values of black and white, and the largest there is.
+        """
+        low, high, top = (np.float32(value) for value in coding)
+        self._prepare(under, over, (low, high))
+        here, before = source, self._other
+        for index in range(len(self._climbs)):
+            self._draw(here)
+            # Before the first step the picture was the same.
+            pictures = (here, before if index else here, under, over)
+            is_last = index == len(self._climbs) - 1
+            self._take(index, pictures, fused if is_last else before, (low, high), top if is_last else None)
+            here, before = before, here
+
+    def _prepare(self, under: PixelArray, over: PixelArray, coding: tuple[np.float32, np.float32]) -> None:
+        """What draws every level."""
+        low, high = coding
+        pair: tuple[Source, Source] = (under, over)
+        for level, pull in enumerate(self._pulls):
+            if level:
+                coarser = self._coarser[level - 1]
+                for picture, reduced in zip(pair, coarser[:2], strict=True):
+                    self._reduce(picture, reduced, low, high)
+                pair = (coarser[0], coarser[1])
+            self._pull(level, pair, coding, pull)
+
+    def _reduce(self, picture: Source, reduced: Floats, low: np.float32, high: np.float32) -> None:
+        height, width = reduced.shape
+        self._strips.run(height, 4 * width, lambda first, last: reduce_rows(picture, reduced, first, last, low, high))
+
+    def _pull(
+        self, level: int, pair: tuple[Source, Source], coding: tuple[np.float32, np.float32], pull: Floats
+    ) -> None:
+        masking, noise = np.float32(self._masking[level]), np.float32(self._noise[level])
+        under, over = pair
+
+        def work(first: int, last: int) -> None:
+            pull_rows(under, over, first, last, coding, masking, noise, WIDER[level], pull)
+
+        # Several planes lie in between: fewer rows at a time.
+        self._strips.run(pull.shape[1], 2 * pull.shape[2], work)
+
+    def _draw(self, fused: Floats) -> None:
+        """What the levels below the finest ask for, into the planes of the next level."""
+        for planes in self._coarser[: self._pulled - 1]:
+            self._reduce(fused, planes[2], -_ANY, _ANY)
+            fused = planes[2]
+        for level in range(self._pulled - 1, 0, -1):
+            self._draw_level(level, self._coarser[level][3] if level + 1 < self._pulled else None)
+
+    def _draw_level(self, level: int, coarser: Floats | None) -> None:
+        pull, step = self._pulls[level], np.float32(self._steps[level])
+        fused, drawn = self._coarser[level - 1][2:]
+
+        def work(first: int, last: int) -> None:
+            draw_rows(fused, pull, coarser, first, last, step, drawn)
+
+        self._strips.run(fused.shape[0], fused.shape[1], work)
+
+    def _take(
+        self,
+        index: int,
+        pictures: tuple[Floats, Floats, PixelArray, PixelArray],
+        target: Source,
+        coding: tuple[np.float32, np.float32],
+        top: np.float32 | None,
+    ) -> None:
+        steps = np.float32(self._steps[0]), np.float32(self._climbs[index]), _MOMENTUM if index else np.float32(0)
+        pull, coarser, floor, noise = self._pulls[0], self._coarser[0][3], self._floor, self._edge_noise
+
+        def work(first: int, last: int) -> None:
+            refine_rows(pictures, pull, coarser, target, first, last, coding, steps, floor, noise, top)
+
+        self._strips.run(self._other.shape[0], self._other.shape[1], work)
