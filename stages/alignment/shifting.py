@@ -169,7 +169,8 @@ def _shift_cubic(
         row, away = y + (whole[start] >> 16), int(whole[start] & 0xFFFF) - _BIAS - 1
         x, size = _inside(start, stop, away, 4, width)
         left = x + away
-        _shift_cubic_at_border(source, row, start + away, start, x, x_part, y_part, values)
+        if start < x:
+            _shift_cubic_at_border(source, row, start + away, start, x, x_part, y_part, values)
         above = np.uintp(min(max(row - 1, 0), height - 1) * width + left)
         upper = np.uintp(min(max(row, 0), height - 1) * width + left)
         lower = np.uintp(min(max(row + 1, 0), height - 1) * width + left)
@@ -198,7 +199,8 @@ def _shift_cubic(
             fourth = w0 * np.float32(pixels[d]) + w1 * np.float32(pixels[d + _NEXT])
             fourth += w2 * np.float32(pixels[d + _SECOND]) + w3 * np.float32(pixels[d + _THIRD])
             values[begin + step] = v0 * first + v1 * second + v2 * third + v3 * fourth
-        _shift_cubic_at_border(source, row, left + size, x + size, stop, x_part, y_part, values)
+        if x + size < stop:
+            _shift_cubic_at_border(source, row, left + size, x + size, stop, x_part, y_part, values)
 
 
 @part
@@ -234,7 +236,8 @@ def _shift_linear(
         row, away = y + (whole[start] >> 16), int(whole[start] & 0xFFFF) - _BIAS
         x, size = _inside(start, stop, away, 2, width)
         left = x + away
-        _shift_linear_at_border(source, row, start + away, start, x, x_part, y_part, values)
+        if start < x:
+            _shift_linear_at_border(source, row, start + away, start, x, x_part, y_part, values)
         upper = np.uintp(min(max(row, 0), height - 1) * width + left)
         lower = np.uintp(min(max(row + 1, 0), height - 1) * width + left)
         begin = np.uintp(x)
@@ -245,7 +248,8 @@ def _shift_linear(
             pixel = np.float32(pixels[lower + step])
             below = pixel + part * (np.float32(pixels[lower + step + _NEXT]) - pixel)
             values[begin + step] = value + y_part[begin + step] * (below - value)
-        _shift_linear_at_border(source, row, left + size, x + size, stop, x_part, y_part, values)
+        if x + size < stop:
+            _shift_linear_at_border(source, row, left + size, x + size, stop, x_part, y_part, values)
 
 
 @part
