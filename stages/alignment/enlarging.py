@@ -47,10 +47,16 @@ def row_at(y: int, height: int, small_height: int) -> RowPlace:
 
 
 @part
-def enlarge_row(small: Weight, row: RowPlace, enlarged: Weight) -> None:
-    """Fills a row with what lies between two rows of a map."""
+def enlarge_piece(small: Weight, row: RowPlace, begin: int, enlarged: Weight) -> None:
+    """Fills a piece of a row, which begins at a column of the map."""
     upper, lower, part = row
-    above, below = small[upper], small[lower]
+    above, below = small[upper, begin:], small[lower, begin:]
     for x in range(enlarged.size):
         value = np.float32(above[x])
         enlarged[x] = np.int32(value + part * (np.float32(below[x]) - value) + _HALF)
+
+
+@part
+def enlarge_row(small: Weight, row: RowPlace, enlarged: Weight) -> None:
+    """Fills a row with what lies between two rows of a map."""
+    enlarge_piece(small, row, 0, enlarged)
