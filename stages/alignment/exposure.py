@@ -107,7 +107,15 @@ def difference_stops(wanted: PixelArray, given: PixelArray, trust: npt.NDArray[n
     count = _ratios(one, other, np.ascontiguousarray(trust), low, high, levels.black, ratios)
     if count < FEWEST_SPOTS:
         return 0.0
-    return float(np.log2(np.median(ratios[:count]))) / ENCODING
+    return float(np.log2(_median(ratios[:count]))) / ENCODING
+
+
+def _median(values: npt.NDArray[np.float32]) -> np.float32:
+    """As numpy's, which asks for both values in the middle at once and takes ten times as long."""
+    middle = values.size // 2
+    parted = np.partition(values, middle)
+    upper = parted[middle]
+    return upper if values.size % 2 else (parted[:middle].max() + upper) / np.float32(2)
 
 
 @kernel
