@@ -115,7 +115,7 @@ def _median(values: npt.NDArray[np.float32]) -> np.float32:
     middle = values.size // 2
     parted = np.partition(values, middle)
     upper = parted[middle]
-    return upper if values.size % 2 else (parted[:middle].max() + upper) / np.float32(2)
+    return np.float32(upper if values.size % 2 else (parted[:middle].max() + upper) / 2)
 
 
 @kernel
