@@ -18,6 +18,7 @@ from stages.alignment.camera import Flow, Picture
 from stages.alignment.crew import Crew
 from stages.alignment.enlarging import Weight
 from stages.alignment.intensity import lookup
+from stages.alignment.median import median
 from stages.alignment.motion import BELIEVED_PX, DOUBT, REFUTED_PX, FloatArray, Motion, fall
 from stages.compiling import kernel
 
@@ -155,7 +156,7 @@ def is_smeared(flow: Flow) -> bool:
 def _reach_px(flow: Flow) -> int:
     """How far a misplacement can be slight: a pixel, and what a moving camera's shutter smears."""
     steps = flow[::8, ::8]
-    typical_px = float(np.sqrt(np.median(steps[..., 0] ** 2 + steps[..., 1] ** 2)))
+    typical_px = float(np.sqrt(median((steps[..., 0] ** 2 + steps[..., 1] ** 2).ravel())))
     return round(min(max(_SMEAR_SHARE * typical_px, 1), _LARGEST_REACH_PX))
 
 
