@@ -93,8 +93,9 @@ def places(flow: npt.NDArray[np.float32]) -> Places:
 
 def fetch(image: Image, at: Places, interpolation: int = cv2.INTER_LINEAR) -> Image:
     """``image`` at places; the border is repeated outwards."""
-    one_map: Any = None
-    pixels: Any = cv2.remap(image, at, one_map, interpolation, borderMode=cv2.BORDER_REPLICATE)
+    # OpenCV's types ask for a second map, and it takes an empty one at its word.
+    no_second: Any = None
+    pixels: Any = cv2.remap(image, at, no_second, interpolation, borderMode=cv2.BORDER_REPLICATE)
     sampled: Image = pixels
     return sampled
 
