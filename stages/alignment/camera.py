@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from stages.alignment.median import median
 from stages.alignment.rotation import PARAMETERS, solve, tie
 from stages.compiling import kernel
 
@@ -106,7 +107,7 @@ def _robust_fit(
 ) -> npt.NDArray[np.float64]:
     """Eight parameters from displacements (n, 2) at n points, iteratively reweighted least squares."""
     parameters: npt.NDArray[np.float64] = np.zeros(PARAMETERS)
-    parameters[:2] = np.median(observed, axis=0)
+    parameters[:2] = [median(across) for across in observed.T]
     samples = np.ascontiguousarray(np.vstack([x, y, observed.T]), np.float64)
     _refit(samples, _INLIER_PX / pixel, half, parameters)
     return parameters

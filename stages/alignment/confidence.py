@@ -16,7 +16,9 @@ import numpy.typing as npt
 
 from stages.alignment.camera import Flow, Picture
 from stages.alignment.crew import Crew
+from stages.alignment.enlarging import Weight
 from stages.alignment.intensity import lookup
+from stages.alignment.median import median
 from stages.alignment.motion import BELIEVED_PX, DOUBT, REFUTED_PX, FloatArray, Motion, fall
 from stages.compiling import kernel
 
@@ -46,7 +48,7 @@ CHECKED = np.float32(0.98)
 """Trust from which all of the neighbour is kept; below 1, its pixels are checked one by one."""
 _SLIP, _NO_SLIP = np.float32(2), np.float32(1e6)
 """Two pixels that differ by so many times what noise and mapping explain may not belong together."""
-_HALF = np.float32(0.5)
+_HALF, _UNIT = np.float32(0.5), np.float32(1 / 255)
 
 
 def confidence_map(reference: Picture, neighbour: Picture, motion: Motion, crew: Crew) -> Confidence:
@@ -66,12 +68,13 @@ def confidence_map(reference: Picture, neighbour: Picture, motion: Motion, crew:
     )
     _weigh(reference, neighbour, _NO_SLIP if reach_px > 1 else _SLIP, within, outside, explained)
     residual = np.asarray(cv2.boxFilter(explained, cv2.CV_32F, (3, 3)), np.float32)
-    trust = np.empty(reference.shape, np.float32)
-    _judge(residual, motion.round_trip_px, outside, within, trust)
+    # Slips are no longer needed: their place is taken.
+    trust = outside
+    _judge(residual, motion.round_trip_px, within, trust)
     related = _related(trust, within, reference, neighbour)
-    trust = _soften(trust)
-    _limit(within, np.float32(related), trust)
-    return trust
+    confidence = within
+    _limit(_soften(trust), np.float32(related), confidence)
+    return confidence
 
 
 def _explained(reference: Picture, neighbour: Picture) -> FloatArray:
@@ -102,24 +105,25 @@ def _weigh(
 
 
 @kernel
-def _judge(
-    residual: FloatArray, round_trip_px: FloatArray, slips: Picture, within: FloatArray, trust: FloatArray
-) -> None:
-    """Trust by both tests; full outside the neighbour, so that no distrust grows from there."""
+def _judge(residual: FloatArray, round_trip_px: FloatArray, within: FloatArray, trust: Weight) -> None:
+    """Leaves in place of slips the trust by both tests.
+
+    It is full outside the neighbour, so that no distrust grows from there.
+    """
     for y in range(trust.shape[0]):
         for x in range(trust.shape[1]):
             undone = fall(round_trip_px[y, x], BELIEVED_PX, REFUTED_PX)
             agreed = fall(residual[y, x], _TRUSTED_RESIDUAL, _STRANGE_RESIDUAL) * undone
-            agreed = min(agreed, np.float32(1) - np.float32(slips[y, x]) * (np.float32(1) - CHECKED))
-            trust[y, x] = agreed if within[y, x] > 0 else np.float32(1)
+            agreed = min(agreed, np.float32(1) - np.float32(trust[y, x]) * (np.float32(1) - CHECKED))
+            trust[y, x] = np.int32(np.float32(255) * agreed + _HALF) if within[y, x] > 0 else 255
 
 
 @kernel
-def _limit(within: FloatArray, related: np.float32, trust: FloatArray) -> None:
-    """Scales trust, and takes it away outside the neighbour."""
+def _limit(trust: Weight, related: np.float32, within: FloatArray) -> None:
+    """Leaves trust, scaled, in place of what lies within the neighbour."""
     for y in range(trust.shape[0]):
         for x in range(trust.shape[1]):
-            trust[y, x] *= related * within[y, x]
+            within[y, x] *= related * _UNIT * np.float32(trust[y, x])
 
 
 def _within(flow: Flow) -> FloatArray:
@@ -152,7 +156,7 @@ def is_smeared(flow: Flow) -> bool:
 def _reach_px(flow: Flow) -> int:
     """How far a misplacement can be slight: a pixel, and what a moving camera's shutter smears."""
     steps = flow[::8, ::8]
-    typical_px = float(np.sqrt(np.median(steps[..., 0] ** 2 + steps[..., 1] ** 2)))
+    typical_px = float(np.sqrt(median((steps[..., 0] ** 2 + steps[..., 1] ** 2).ravel())))
     return round(min(max(_SMEAR_SHARE * typical_px, 1), _LARGEST_REACH_PX))
 
 
@@ -181,7 +185,7 @@ def _noise(reference: Picture, neighbour: Picture) -> FloatArray:
     return np.minimum(np.sqrt(variance), _LARGEST_NOISE).astype(np.float32)
 
 
-def _related(trust: FloatArray, within: FloatArray, reference: Picture, neighbour: Picture) -> float:
+def _related(trust: Weight, within: FloatArray, reference: Picture, neighbour: Picture) -> float:
     """In [0, 1]: whether enough of what has structure agrees for the two to show one scene."""
     box = np.ones((3, 3), np.uint8)
     # Every second pixel each way says as much.
@@ -194,29 +198,30 @@ def _related(trust: FloatArray, within: FloatArray, reference: Picture, neighbou
 
 
 @kernel
-def _count_trusted(contrast: Picture, trust: FloatArray, within: FloatArray) -> tuple[float, float]:
+def _count_trusted(contrast: Picture, trust: Weight, within: FloatArray) -> tuple[float, float]:
     """Trust summed up where every second pixel inside the neighbour has structure, and how many have."""
     trusted = structured = np.float32(0)
     for y in range(contrast.shape[0]):
         for x in range(contrast.shape[1]):
             share = np.float32((contrast[y, x] > _STRUCTURE) & (within[2 * y, 2 * x] > 0))
-            trusted += share * trust[2 * y, 2 * x]
+            trusted += share * _UNIT * np.float32(trust[2 * y, 2 * x])
             structured += share
     return float(trusted), float(structured)
 
 
 @kernel
-def _support(around: FloatArray, trust: FloatArray) -> None:
+def _support(around: Weight, trust: Weight) -> None:
     """Takes trust from specks that agree by chance amid what does not."""
     for y in range(trust.shape[0]):
         for x in range(trust.shape[1]):
-            trust[y, x] *= np.float32(1) - fall(around[y, x], *_SUPPORT_SHARE)
+            supported = np.float32(1) - fall(_UNIT * np.float32(around[y, x]), *_SUPPORT_SHARE)
+            trust[y, x] = np.int32(supported * np.float32(trust[y, x]) + _HALF)
 
 
-def _soften(trust: FloatArray) -> Confidence:
+def _soften(trust: Weight) -> Weight:
     """Distrust grown by a little and faded out, so that the seam falls on trusted ground."""
     size = (_SOFTENING_PX, _SOFTENING_PX)
-    surely = np.asarray(cv2.erode(trust, np.ones(size, np.uint8)), np.float32)
+    surely = np.asarray(cv2.erode(trust, np.ones(size, np.uint8)), np.uint8)
     window = (_SUPPORT_WINDOW_PX, _SUPPORT_WINDOW_PX)
-    _support(np.asarray(cv2.blur(surely, window, borderType=cv2.BORDER_REPLICATE), np.float32), surely)
-    return np.asarray(cv2.blur(surely, size), np.float32)
+    _support(np.asarray(cv2.blur(surely, window, borderType=cv2.BORDER_REPLICATE), np.uint8), surely)
+    return np.asarray(cv2.blur(surely, size), np.uint8)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.alignment.crew import Crew
-from stages.compiling import kernel
+from stages.compiling import part
 from stages.frame import Planes
 
 Weight = npt.NDArray[np.uint8]
@@ -37,7 +37,7 @@ def widened_weights(weight: npt.NDArray[np.float32], picture: Planes, crew: Crew
     return widen(eight_bit, "luma weight", picture.width, crew), widen(eight_bit, "chroma weight", half_width, crew)
 
 
-@kernel
+@part
 def row_at(y: int, height: int, small_height: int) -> RowPlace:
     """Where a row of ``height`` lies among those of a map, whose border is repeated outwards."""
     place = (np.float32(y) + _HALF) * (np.float32(small_height) / np.float32(height)) - _HALF
@@ -46,11 +46,17 @@ def row_at(y: int, height: int, small_height: int) -> RowPlace:
     return upper, min(upper + 1, small_height - 1), place - np.float32(upper)
 
 
-@kernel
-def enlarge_row(small: Weight, row: RowPlace, enlarged: Weight) -> None:
-    """Fills a row with what lies between two rows of a map."""
+@part
+def enlarge_piece(small: Weight, row: RowPlace, begin: int, enlarged: Weight) -> None:
+    """Fills a piece of a row, which begins at a column of the map."""
     upper, lower, part = row
-    above, below = small[upper], small[lower]
+    above, below = small[upper, begin:], small[lower, begin:]
     for x in range(enlarged.size):
         value = np.float32(above[x])
         enlarged[x] = np.int32(value + part * (np.float32(below[x]) - value) + _HALF)
+
+
+@part
+def enlarge_row(small: Weight, row: RowPlace, enlarged: Weight) -> None:
+    """Fills a row with what lies between two rows of a map."""
+    enlarge_piece(small, row, 0, enlarged)

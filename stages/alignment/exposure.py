@@ -16,6 +16,7 @@ from stages.alignment.camera import Flow
 from stages.alignment.crew import Crew
 from stages.alignment.curve import through_curve
 from stages.alignment.levels import Levels
+from stages.alignment.median import median
 from stages.compiling import kernel
 from stages.frame import PixelArray, Planes
 
@@ -107,7 +108,7 @@ def difference_stops(wanted: PixelArray, given: PixelArray, trust: npt.NDArray[n
     count = _ratios(one, other, np.ascontiguousarray(trust), low, high, levels.black, ratios)
     if count < FEWEST_SPOTS:
         return 0.0
-    return float(np.log2(np.median(ratios[:count]))) / ENCODING
+    return float(np.log2(median(ratios[:count]))) / ENCODING
 
 
 @kernel

@@ -120,7 +120,7 @@ def _at_size(motion: Motion, shape: tuple[int, ...]) -> Motion:
     height, width = shape
     if motion.round_trip_px.shape == shape:
         return motion
-    flow = resize(motion.flow, height, width) * np.float32(width / motion.flow.shape[1])
+    flow = resize(motion.flow * np.float32(width / motion.flow.shape[1]), height, width)
     return Motion(flow, resize(motion.round_trip_px, height, width))
 
 

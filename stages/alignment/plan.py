@@ -15,10 +15,12 @@ from stages.alignment.grain import stillness
 from stages.alignment.intensity import IntensityMapping
 from stages.alignment.memory import Memory
 from stages.alignment.resampling import sample
+from stages.compiling import kernel
 from stages.frame import ExposurePair, PixelArray, Planes
 
-_STILL_CREDIT = 3.0
+_STILL_CREDIT = np.float32(3)
 """A frame of which noise was taken, that stands still, counts for so many frames more."""
+_ONE, _LITTLE = np.float32(1), np.float32(1e-6)
 LEAST_SHARE = 0.08
 """Of what is remembered in the whole picture: less is not worth a warp."""
 
@@ -104,18 +106,36 @@ def make_plan(pair: ExposurePair, sides: Sequence[Side], memory: Memory | None) 
         memory: of the frame before, if that is the pair's neighbour.
     """
     first = sides[0]
-    confidence, credit, recall = first.confidence, np.ones_like(first.confidence), None
+    confidence, still, recall = first.confidence, None, None
     spots = Spots.over(pair.reference.planes, confidence)
     if memory is not None:
         still = stillness(first.flow, pair.reference.planes.width)
-        credit += _STILL_CREDIT * still
         recall = Recall(memory, still, sample(memory.confidence, first.flow) * confidence)
     layers = []
     for side in sides[1:]:
-        say = credit * confidence
-        kept = say / np.maximum(say + side.confidence, np.float32(1e-6))
-        layers.append(Layer(side, np.minimum(confidence, side.confidence)[spots.small], kept))
-        # Where one of them is not fully trusted, pixels are checked.
-        least = CHECKED + (1 - CHECKED) * np.minimum(confidence, side.confidence)
-        confidence = np.minimum(np.maximum(confidence, side.confidence), least)
+        agreed = np.minimum(confidence[spots.small], side.confidence[spots.small])
+        kept, both = np.empty_like(confidence), np.empty_like(confidence)
+        _share(confidence, side.confidence, np.zeros_like(confidence) if still is None else still, kept, both)
+        layers.append(Layer(side, agreed, kept))
+        confidence = both
     return Plan(pair, first, recall, tuple(layers), confidence, spots)
+
+
+@kernel
+def _share(there: FloatMap, beside: FloatMap, still: FloatMap, kept: FloatMap, both: FloatMap) -> None:
+    """Writes what is kept of what is there where a frame is laid over it, and the trust in the two together.
+
+    Args:
+        there: trust in what is there.
+        beside: in the frame.
+        still: of what is there.
+        kept: written to.
+        both: written to.
+    """
+    for y in range(kept.shape[0]):
+        for x in range(kept.shape[1]):
+            one, other = there[y, x], beside[y, x]
+            say = (_ONE + _STILL_CREDIT * still[y, x]) * one
+            kept[y, x] = say / max(say + other, _LITTLE)
+            # Where one of them is not fully trusted, pixels are checked.
+            both[y, x] = min(max(one, other), CHECKED + (_ONE - CHECKED) * min(one, other))

@@ -13,8 +13,8 @@ from stages.compiling import kernel
 from stages.frame import PixelArray
 
 Image = TypeVar("Image", bound=npt.NDArray[Any])
-Places = tuple[npt.NDArray[np.int16], npt.NDArray[Any]]
-"""Whole pixels (h, w, 2) as (x, y) and OpenCV's index (h, w) of the fraction."""
+Places = npt.NDArray[np.float32]
+"""(h, w, 2) as (x, y) in pixels."""
 
 
 def resize(image: Image, height: int, width: int) -> Image:
@@ -87,21 +87,21 @@ def sample(image: Image, flow: npt.NDArray[np.float32], interpolation: int = cv2
 
 def places(flow: npt.NDArray[np.float32]) -> Places:
     """Where ``fetch`` looks: each pixel's place plus its flow (h, w, 2)."""
-    # Whole pixels and 1/32 fractions: half the cost of floating-point maps.
-    whole, fraction = cv2.convertMaps(flow, np.empty(0, np.float32), cv2.CV_16SC2)
-    return np.add(whole, _grid(*flow.shape[:2])), np.asarray(fraction)
+    at: Places = flow + _grid(*flow.shape[:2])
+    return at
 
 
 def fetch(image: Image, at: Places, interpolation: int = cv2.INTER_LINEAR) -> Image:
     """``image`` at places; the border is repeated outwards."""
-    whole, fraction = at
-    pixels: Any = cv2.remap(image, whole, fraction, interpolation, borderMode=cv2.BORDER_REPLICATE)
+    # OpenCV's types ask for a second map, and it takes an empty one at its word.
+    no_second: Any = None
+    pixels: Any = cv2.remap(image, at, no_second, interpolation, borderMode=cv2.BORDER_REPLICATE)
     sampled: Image = pixels
     return sampled
 
 
 @lru_cache(maxsize=4)
-def _grid(height: int, width: int) -> npt.NDArray[np.int16]:
-    """(height, width, 2): each pixel's own (x, y)."""
-    x, y = np.meshgrid(np.arange(width, dtype=np.int16), np.arange(height, dtype=np.int16))
+def _grid(height: int, width: int) -> Places:
+    """Each pixel's own place."""
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     return np.stack([x, y], axis=-1)

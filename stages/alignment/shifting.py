@@ -1,8 +1,7 @@
 """Fetching each pixel of pictures from where a displacement field says, between the pixels.
 
-Neighbours along a row mostly move by the same number of whole pixels. Blocks of them are read in one go, so that a
-processor does many pixels at a time; where the whole pixels change inside a block, the next block begins there and
-writes over the rest.
+Neighbours along a row mostly move by the same number of whole pixels. Such a run is read in blocks, so that a
+processor does many pixels at a time; the last block reaches beyond its run, and the next run writes over the rest.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import numpy.typing as npt
 
 from stages.alignment.enlarging import RowPlace, Weight, enlarge_row, row_at
 from stages.alignment.single import SHARPNESS, cubic_pixel, linear_pixel
-from stages.compiling import kernel
+from stages.compiling import kernel, part
 from stages.frame import PixelArray
 
 FloatArray = npt.NDArray[np.float32]
@@ -60,7 +59,6 @@ def shift_rows(
     """
     height, width = targets[0].shape
     whole, begins = np.zeros(width + _BLOCK_PX, np.int32), np.zeros(width + 1, np.int32)
-    changes = np.empty(width + 1, np.int32)
     x_part, y_part = np.zeros(width + _BLOCK_PX, np.float32), np.zeros(width + _BLOCK_PX, np.float32)
     values = np.empty(width + _BLOCK_PX, np.float32)
     share = np.empty(width, np.uint8)
@@ -74,23 +72,23 @@ def shift_rows(
             x_part,
             y_part,
         )
-        blocks = begins[: _find_blocks(whole, width, changes, begins) + 1]
+        runs = begins[: _find_runs(whole, width, begins) + 1]
         if kept.size:
             enlarge_row(kept, row_at(y, height, kept.shape[0]), share)
         for number in range(len(sources)):
             # Kept where nothing reads it, or the compiler would leave it out.
             values[-1] = _look_ahead(sources[number], y, whole[:width])
             if cubic:
-                _shift_cubic(sources[number], y, whole, blocks, x_part, y_part, values)
+                _shift_cubic(sources[number], y, whole, runs, x_part, y_part, values)
             else:
-                _shift_linear(sources[number], y, whole, blocks, x_part, y_part, values)
+                _shift_linear(sources[number], y, whole, runs, x_part, y_part, values)
             if kept.size:
                 _mix(values, share, targets[number][y], np.float32(top))
             else:
                 _store(values, targets[number][y], np.float32(top))
 
 
-@kernel
+@part
 def _split(
     across: FloatArray,
     down: FloatArray,
@@ -112,28 +110,38 @@ def _split(
         whole[x] = (np.int32(line) << np.int32(16)) + np.int32(column) + np.int32(_BIAS)
 
 
-@kernel
-def _find_blocks(whole: Counts, width: int, changes: Counts, begins: Counts) -> int:
-    """How many blocks there are, and where they begin; after the last stands the width."""
-    found = np.uintp(0)
-    for x in range(_NEXT, np.uintp(width)):
-        # Written without asking: a processor would foresee no answer.
-        changes[found] = np.int32(x)
-        found += np.uintp(whole[x] != whole[x - _NEXT])
-    changes[found] = np.int32(width)
-    count, passed, x = np.uintp(0), np.uintp(0), 0
-    while x < width:
-        begins[count] = x
-        count += _NEXT
-        change = int(changes[passed])
-        is_near = change <= x + _BLOCK_PX
-        passed += np.uintp(is_near)
-        x = change if is_near else x + _BLOCK_PX
+@part
+def _find_runs(whole: Counts, width: int, begins: Counts) -> int:
+    """How many runs of the same whole pixels there are, and where they begin; after the last stands the width."""
+    whole[width:] = whole[width - 1]
+    begins[0] = 0
+    count = _NEXT
+    for x in range(_NEXT, np.uintp(width), _BLOCK):
+        differing = np.int32(0)
+        for step in range(_BLOCK):
+            differing |= whole[x + step] ^ whole[x + step - _NEXT]
+        if differing == 0:
+            continue
+        for step in range(_BLOCK):
+            # Written without asking: a processor would foresee no answer.
+            begins[count] = np.int32(x + step)
+            count += np.uintp(whole[x + step] != whole[x + step - _NEXT])
     begins[count] = width
     return int(count)
 
 
-@kernel
+@part
+def _inside(begin: int, stop: int, away: int, taps: int, width: int) -> tuple[int, int]:
+    """Where the blocks of a run begin that lie inside a row of a source, and how many pixels they are.
+
+    The last may reach beyond the run.
+    """
+    first = min(max(begin, -away), stop)
+    room = max(width - (taps - 1) - away - first, 0) // _BLOCK_PX
+    return first, _BLOCK_PX * min((stop - first + _BLOCK_PX - 1) // _BLOCK_PX, room)
+
+
+@part
 def _look_ahead(source: PixelArray, y: int, whole: Counts) -> np.float32:
     """Fetches into the cache what the next row is the first to need: along a slanted row no processor foresees it."""
     height, width = source.shape
@@ -144,30 +152,31 @@ def _look_ahead(source: PixelArray, y: int, whole: Counts) -> np.float32:
     return np.float32(total)
 
 
-@kernel
+@part
 def _shift_cubic(
     source: PixelArray,
     y: int,
     whole: Counts,
-    blocks: Counts,
+    runs: Counts,
     x_part: FloatArray,
     y_part: FloatArray,
     values: FloatArray,
 ) -> None:
     height, width = source.shape
     pixels = source.reshape(-1)
-    for number in range(blocks.size - 1):
-        x = blocks[number]
-        row, left = y + (whole[x] >> 16), x + (whole[x] & 0xFFFF) - _BIAS - 1
-        if left < 0 or left + _BLOCK_PX + 3 > width:
-            _shift_cubic_at_border(source, row, left, x, blocks[number + 1], x_part, y_part, values)
-            continue
+    for number in range(runs.size - 1):
+        start, stop = int(runs[number]), int(runs[number + 1])
+        row, away = y + (whole[start] >> 16), int(whole[start] & 0xFFFF) - _BIAS - 1
+        x, size = _inside(start, stop, away, 4, width)
+        left = x + away
+        if start < x:
+            _shift_cubic_at_border(source, row, start + away, start, x, x_part, y_part, values)
         above = np.uintp(min(max(row - 1, 0), height - 1) * width + left)
         upper = np.uintp(min(max(row, 0), height - 1) * width + left)
         lower = np.uintp(min(max(row + 1, 0), height - 1) * width + left)
         below = np.uintp(min(max(row + 2, 0), height - 1) * width + left)
         begin = np.uintp(x)
-        for step in range(_BLOCK):
+        for step in range(np.uintp(size)):
             part = x_part[begin + step]
             rest = _ONE - part
             w0 = SHARPNESS * part * rest * rest
@@ -190,9 +199,11 @@ def _shift_cubic(
             fourth = w0 * np.float32(pixels[d]) + w1 * np.float32(pixels[d + _NEXT])
             fourth += w2 * np.float32(pixels[d + _SECOND]) + w3 * np.float32(pixels[d + _THIRD])
             values[begin + step] = v0 * first + v1 * second + v2 * third + v3 * fourth
+        if x + size < stop:
+            _shift_cubic_at_border(source, row, left + size, x + size, stop, x_part, y_part, values)
 
 
-@kernel
+@part
 def _shift_cubic_at_border(
     source: PixelArray,
     row: int,
@@ -208,37 +219,40 @@ def _shift_cubic_at_border(
         values[x] = cubic_pixel(source, row, left + x - begin, x_part[x], y_part[x])
 
 
-@kernel
+@part
 def _shift_linear(
     source: PixelArray,
     y: int,
     whole: Counts,
-    blocks: Counts,
+    runs: Counts,
     x_part: FloatArray,
     y_part: FloatArray,
     values: FloatArray,
 ) -> None:
     height, width = source.shape
     pixels = source.reshape(-1)
-    for number in range(blocks.size - 1):
-        x = blocks[number]
-        row, left = y + (whole[x] >> 16), x + (whole[x] & 0xFFFF) - _BIAS
-        if left < 0 or left + _BLOCK_PX + 1 > width:
-            _shift_linear_at_border(source, row, left, x, blocks[number + 1], x_part, y_part, values)
-            continue
+    for number in range(runs.size - 1):
+        start, stop = int(runs[number]), int(runs[number + 1])
+        row, away = y + (whole[start] >> 16), int(whole[start] & 0xFFFF) - _BIAS
+        x, size = _inside(start, stop, away, 2, width)
+        left = x + away
+        if start < x:
+            _shift_linear_at_border(source, row, start + away, start, x, x_part, y_part, values)
         upper = np.uintp(min(max(row, 0), height - 1) * width + left)
         lower = np.uintp(min(max(row + 1, 0), height - 1) * width + left)
         begin = np.uintp(x)
-        for step in range(_BLOCK):
+        for step in range(np.uintp(size)):
             part = x_part[begin + step]
             pixel = np.float32(pixels[upper + step])
             value = pixel + part * (np.float32(pixels[upper + step + _NEXT]) - pixel)
             pixel = np.float32(pixels[lower + step])
             below = pixel + part * (np.float32(pixels[lower + step + _NEXT]) - pixel)
             values[begin + step] = value + y_part[begin + step] * (below - value)
+        if x + size < stop:
+            _shift_linear_at_border(source, row, left + size, x + size, stop, x_part, y_part, values)
 
 
-@kernel
+@part
 def _shift_linear_at_border(
     source: PixelArray,
     row: int,
@@ -254,14 +268,14 @@ def _shift_linear_at_border(
         values[x] = linear_pixel(source, row, column + x - begin, x_part[x], y_part[x])
 
 
-@kernel
+@part
 def _store(values: FloatArray, target: PixelArray, top: np.float32) -> None:
     """Rounds to code values."""
     for x in range(target.size):
         target[x] = np.int32(min(max(values[x] + _HALF, np.float32(0)), top))
 
 
-@kernel
+@part
 def _mix(values: FloatArray, weight: Weight, target: PixelArray, top: np.float32) -> None:
     """Rounds to code values by what their weight leaves, 255 = nothing."""
     for x in range(target.size):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stages.compiling import kernel
+from stages.compiling import part
 from stages.frame import PixelArray
 
 SHARPNESS = np.float32(-0.75)
@@ -12,7 +12,7 @@ SHARPNESS = np.float32(-0.75)
 _ONE, _TWO, _THREE = np.float32(1), np.float32(2), np.float32(3)
 
 
-@kernel
+@part
 def cubic_pixel(source: PixelArray, row: int, left: int, x_part: np.float32, y_part: np.float32) -> np.float32:
     """Between sixteen pixels, from the row above the given one and the column given."""
     height, width = source.shape
@@ -28,7 +28,7 @@ def cubic_pixel(source: PixelArray, row: int, left: int, x_part: np.float32, y_p
     return total
 
 
-@kernel
+@part
 def _cubic_weights(part: np.float32) -> tuple[np.float32, np.float32, np.float32, np.float32]:
     rest = _ONE - part
     w0 = SHARPNESS * part * rest * rest
@@ -37,7 +37,7 @@ def _cubic_weights(part: np.float32) -> tuple[np.float32, np.float32, np.float32
     return w0, w1, _ONE - w0 - w1 - w3, w3
 
 
-@kernel
+@part
 def linear_pixel(source: PixelArray, row: int, column: int, x_part: np.float32, y_part: np.float32) -> np.float32:
     """Between four pixels, of which the given one is the upper left."""
     height, width = source.shape

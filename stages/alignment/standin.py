@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.alignment.confidence import CHECKED
-from stages.alignment.enlarging import Weight, enlarge_row, row_at
-from stages.compiling import kernel
+from stages.alignment.enlarging import RowPlace, Weight, enlarge_piece, row_at
+from stages.compiling import kernel, part
 from stages.frame import PixelArray
 
 FloatArray = npt.NDArray[np.float32]
@@ -53,27 +53,52 @@ def lay_luma(
         start: row.
         end: row after the last.
     """
-    height, width, continued = target.shape[0], target.shape[1], continuation.size > 0
-    kept = np.empty(width, np.uint8)
     column, tone = np.empty(_PIECE_PX + 2 * REACH_PX, np.float32), np.empty(_PIECE_PX, np.float32)
+    kept = np.empty(_PIECE_PX, np.uint8)
     for y in range(start, end):
-        enlarge_row(weight, row_at(y, height, weight.shape[0]), kept)
-        for begin in range(0, width, _PIECE_PX):
-            stop = min(begin + _PIECE_PX, width)
-            least = _least(kept[begin:stop])
-            if plausible.size and least < 255:
-                _confine(reference[y, begin:stop], plausible, kept[begin:stop], target[y, begin:stop])
-            if least >= WHOLE:
-                continue
-            _soften(reference, y, begin, stop, taps, column, tone)
-            for step in range(stop - begin):
-                tone[step] = curve[np.uintp(tone[step] + _HALF)]
-            if continued:
-                for x in range(begin, stop):
-                    saturated = rise(np.float32(reference[y, x]), saturating)
-                    if saturated > 0:
-                        tone[x - begin] = _continue(tone[x - begin], saturated, continuation, 0, y, x, target)
-            _mix(tone, kept[begin:stop], target[y, begin:stop])
+        _lay_luma_row(
+            reference, curve, taps, saturating, continuation, plausible, weight, target, y, kept, column, tone
+        )
+
+
+@part
+def _lay_luma_row(
+    reference: PixelArray,
+    curve: FloatArray,
+    taps: FloatArray,
+    saturating: tuple[np.float32, np.float32],
+    continuation: FloatArray,
+    plausible: PixelArray,
+    weight: Weight,
+    target: PixelArray,
+    y: int,
+    kept: Weight,
+    column: FloatArray,
+    tone: FloatArray,
+) -> None:
+    """One of the rows; the last three are written to, for a piece each."""
+    height, width, continued = target.shape[0], target.shape[1], continuation.size > 0
+    row = row_at(y, height, weight.shape[0])
+    enough = 255 if plausible.size else WHOLE
+    for begin in range(0, width, _PIECE_PX):
+        stop = min(begin + _PIECE_PX, width)
+        if _least_around(weight, row, begin, stop) >= enough:
+            continue
+        shares = kept[: stop - begin]
+        enlarge_piece(weight, row, begin, shares)
+        if plausible.size:
+            _confine(reference[y, begin:stop], plausible, shares, target[y, begin:stop])
+        if _least(shares) >= WHOLE:
+            continue
+        _soften(reference, y, begin, stop, taps, column, tone)
+        for step in range(stop - begin):
+            tone[step] = curve[np.uintp(tone[step] + _HALF)]
+        if continued:
+            for x in range(begin, stop):
+                saturated = rise(np.float32(reference[y, x]), saturating)
+                if saturated > 0:
+                    tone[x - begin] = _continue(tone[x - begin], saturated, continuation, 0, y, x, target)
+        _mix(tone, shares, target[y, begin:stop])
 
 
 @kernel
@@ -107,29 +132,63 @@ def lay_chroma(
         start: row.
         end: row after the last.
     """
-    height, width, continued = target.shape[0], target.shape[1], continuation.size > 0
-    kept = np.empty(width, np.uint8)
-    middle, highest = np.float32((top + 1) // 2), np.float32(top)
     column, tone = np.empty(_PIECE_PX + 2 * REACH_PX, np.float32), np.empty(_PIECE_PX, np.float32)
+    kept = np.empty(_PIECE_PX, np.uint8)
     for y in range(start, end):
-        enlarge_row(weight, row_at(y, height, weight.shape[0]), kept)
-        for begin in range(0, width, _PIECE_PX):
-            stop = min(begin + _PIECE_PX, width)
-            if _least(kept[begin:stop]) >= WHOLE:
-                continue
-            _soften(reference, y, begin, stop, taps, column, tone)
-            for x in range(begin, stop):
-                brightness = _mean_luma(luma, y, x)
-                value = middle + gains[brightness] * (tone[x - begin] - middle)
-                value = min(max(value, np.float32(0)), highest)
-                saturated = rise(np.float32(brightness), saturating) if continued else np.float32(0)
-                if saturated > 0:
-                    value = _continue(value, saturated, continuation, channel, y, x, target)
-                tone[x - begin] = value
-            _mix(tone, kept[begin:stop], target[y, begin:stop])
+        _lay_chroma_row(
+            reference, luma, gains, taps, saturating, continuation, channel, top, weight, target, y, kept, column, tone
+        )
 
 
-@kernel
+@part
+def _lay_chroma_row(
+    reference: PixelArray,
+    luma: PixelArray,
+    gains: FloatArray,
+    taps: FloatArray,
+    saturating: tuple[np.float32, np.float32],
+    continuation: FloatArray,
+    channel: int,
+    top: int,
+    weight: Weight,
+    target: PixelArray,
+    y: int,
+    kept: Weight,
+    column: FloatArray,
+    tone: FloatArray,
+) -> None:
+    """One of the rows; the last three are written to, for a piece each."""
+    height, width, continued = target.shape[0], target.shape[1], continuation.size > 0
+    middle, highest = np.float32((top + 1) // 2), np.float32(top)
+    row = row_at(y, height, weight.shape[0])
+    for begin in range(0, width, _PIECE_PX):
+        stop = min(begin + _PIECE_PX, width)
+        if _least_around(weight, row, begin, stop) >= WHOLE:
+            continue
+        shares = kept[: stop - begin]
+        enlarge_piece(weight, row, begin, shares)
+        if _least(shares) >= WHOLE:
+            continue
+        _soften(reference, y, begin, stop, taps, column, tone)
+        for x in range(begin, stop):
+            brightness = _mean_luma(luma, y, x)
+            value = middle + gains[brightness] * (tone[x - begin] - middle)
+            value = min(max(value, np.float32(0)), highest)
+            saturated = rise(np.float32(brightness), saturating) if continued else np.float32(0)
+            if saturated > 0:
+                value = _continue(value, saturated, continuation, channel, y, x, target)
+            tone[x - begin] = value
+        _mix(tone, shares, target[y, begin:stop])
+
+
+@part
+def _least_around(weight: Weight, row: RowPlace, begin: int, stop: int) -> int:
+    """Of both rows between which a piece lies; it keeps no less."""
+    upper, lower, _ = row
+    return min(_least(weight[upper, begin:stop]), _least(weight[lower, begin:stop]))
+
+
+@part
 def _least(weight: Weight) -> int:
     least = np.uint8(255)
     for x in range(weight.size):
@@ -137,7 +196,7 @@ def _least(weight: Weight) -> int:
     return int(least)
 
 
-@kernel
+@part
 def _confine(reference: PixelArray, plausible: PixelArray, weight: Weight, target: PixelArray) -> None:
     """Holds what is not fully trusted between the lowest and the highest."""
     lowest, highest = plausible[0], plausible[1]
@@ -147,7 +206,7 @@ def _confine(reference: PixelArray, plausible: PixelArray, weight: Weight, targe
             target[x] = min(max(target[x], lowest[code]), highest[code])
 
 
-@kernel
+@part
 def _soften(
     source: PixelArray, y: int, begin: int, stop: int, taps: FloatArray, column: FloatArray, tone: FloatArray
 ) -> None:
@@ -177,7 +236,7 @@ def _soften(
         tone[step] = total
 
 
-@kernel
+@part
 def _mix(tone: FloatArray, weight: Weight, target: PixelArray) -> None:
     """Keeps of the target what the weight says."""
     for x in range(target.size):
@@ -185,7 +244,7 @@ def _mix(tone: FloatArray, weight: Weight, target: PixelArray) -> None:
         target[x] = np.int32(tone[x] + share * (np.float32(target[x]) - tone[x]) + _HALF)
 
 
-@kernel
+@part
 def _mean_luma(luma: PixelArray, y: int, x: int) -> int:
     """Of the pixels that share a colour difference."""
     upper, left = 2 * y, 2 * x
@@ -194,14 +253,14 @@ def _mean_luma(luma: PixelArray, y: int, x: int) -> int:
     return (above + below + 2) // 4
 
 
-@kernel
+@part
 def rise(value: np.float32, limits: tuple[np.float32, np.float32]) -> np.float32:
     """0 up to the first limit, 1 from the second, straight between."""
     low, high = limits
     return min(max((value - low) / (high - low), np.float32(0)), np.float32(1))
 
 
-@kernel
+@part
 def _continue(
     value: np.float32,
     saturated: np.float32,
@@ -215,7 +274,7 @@ def _continue(
     return value + saturated * (_between(continuation[channel], _place(continuation, y, x, full)) - value)
 
 
-@kernel
+@part
 def _place(small: FloatArray, y: int, x: int, full: PixelArray) -> tuple[np.float32, np.float32]:
     """(row, column) in pictures (n, h, w) of a pixel of a full-size plane."""
     _, height, width = small.shape
@@ -224,7 +283,7 @@ def _place(small: FloatArray, y: int, x: int, full: PixelArray) -> tuple[np.floa
     return min(max(row, np.float32(0)), np.float32(height - 1)), min(max(column, np.float32(0)), np.float32(width - 1))
 
 
-@kernel
+@part
 def _between(picture: FloatArray, place: tuple[np.float32, np.float32]) -> np.float32:
     """Bilinear."""
     row, column = place

@@ -14,6 +14,7 @@ from stages.alignment.fill import fill_from_surroundings
 from stages.alignment.grain import Grain
 from stages.alignment.intensity import estimate_mapping, lookup
 from stages.alignment.levels import Levels
+from stages.alignment.median import median
 from stages.alignment.motion import Motion, MotionEstimator
 from stages.alignment.plausible import plausible_codes
 from stages.alignment.resampling import fit, shrink
@@ -306,12 +307,14 @@ def test_black_and_white_follow_range_and_depth() -> None:
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize(("height", "width"), [(2, 3), (17, 33), (90, 161)])
 @pytest.mark.parametrize("cubic", [True, False])
-def test_pixels_are_fetched_as_opencv_does(dtype: type, height: int, width: int, cubic: bool) -> None:
+@pytest.mark.parametrize("blur_px", [5, 100])
+def test_pixels_are_fetched_as_opencv_does(dtype: type, height: int, width: int, cubic: bool, blur_px: int) -> None:
     rng = np.random.default_rng(1)
     top = 255 if dtype is np.uint8 else 1023
     source = cv2.GaussianBlur(rng.uniform(0, top, (height, width)).astype(np.float32), (0, 0), 1.5).astype(dtype)
     across, down = (
-        cv2.GaussianBlur(rng.normal(0, 40, (height, width)).astype(np.float32), (0, 0), 5) for _ in range(2)
+        cv2.GaussianBlur(rng.normal(0, 8 * blur_px, (height, width)).astype(np.float32), (0, 0), blur_px)
+        for _ in range(2)
     )
     target = np.empty_like(source)
     shift_rows((source,), across, down, 1.0, 1, height, (target,), np.empty((0, 0), np.uint8), top, cubic, 0, height)
@@ -320,6 +323,12 @@ def test_pixels_are_fetched_as_opencv_does(dtype: type, height: int, width: int,
     theirs = np.minimum(cv2.remap(source, x, y, method, borderMode=cv2.BORDER_REPLICATE), top)
     # OpenCV counts in 32nds of a pixel.
     assert np.abs(target.astype(int) - theirs).max() <= 0.02 * top
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+def test_the_median_is_numpys(size: int) -> None:
+    values = np.random.default_rng(size).normal(size=size).astype(np.float32)
+    assert median(values) == np.median(values)
 
 
 def test_a_whole_number_of_pixels_is_averaged_as_opencv_does() -> None:
