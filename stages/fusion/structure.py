@@ -17,6 +17,7 @@ from stages.fusion.patches import Pull
 REVISED_LEVELS: Final = 4
 """From the finest but one down, at most; the finest is ``stages.fusion.refinement``'s."""
 STEPS: Final = 8
+"""An even number, which the compiled engine asks for."""
 MOMENTUM: Final = 0.5
 """Of each step in the next (Polyak's heavy ball): as close in half as many steps."""
 LARGEST_STEP: Final = 1.9

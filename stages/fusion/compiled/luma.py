@@ -95,12 +95,9 @@ class CompiledBlend:
 
     def _finish(self, index: int, pictures: tuple[Source, Source, Floats], low: np.float32, high: np.float32) -> None:
         """Blend and revise a level: its fused picture in floats."""
-        under, over, fused = pictures
-        if self._structure is None or not self._structure.revises(index):
-            self._blend(index, pictures, low, high, None)
-            return
-        self._blend(index, (under, over, self._structure.start_for(index, fused)), low, high, None)
-        self._structure.run(index, under, over, fused, low, high)
+        self._blend(index, pictures, low, high, None)
+        if self._structure is not None and self._structure.revises(index):
+            self._structure.run(index, *pictures, low, high)
 
     def _reduce(self, pair: tuple[Source, Source], level: Floats, low: np.float32, high: np.float32) -> None:
         """Under and over of the next level."""

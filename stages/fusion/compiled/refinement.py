@@ -209,8 +209,7 @@ class CompiledRefinement:
         def work(first: int, last: int) -> None:
             pull_rows(under, over, first, last, coding, masking, noise, WIDER[level], pull)
 
-        # Several planes lie in between: fewer rows at a time.
-        self._strips.run(pull.shape[1], 2 * pull.shape[2], work)
+        self._strips.run(pull.shape[1], pull.shape[2], work)
 
     def _draw(self, fused: Floats) -> None:
         """What the levels below the finest ask for, into the planes of the next level."""

@@ -91,18 +91,14 @@ class CompiledStructure:
         """Whether a level is changed at all."""
         return level in self._planes
 
-    def start_for(self, level: int, fused: Floats) -> Floats:
-        """Where the picture to be revised belongs, so that the steps end in ``fused``."""
-        return self._planes[level][3] if STEPS % 2 else fused
-
     def run(self, level: int, under: Source, over: Source, fused: Floats, low: np.float32, high: np.float32) -> None:
-        """Revise the picture that lies in ``start_for(level, fused)``.
+        """Revise a picture.
 
         Args:
             level: one that is revised.
             under: (H, W) code values, clipped to ``low`` ... ``high``.
             over: the same.
-            fused: (H, W), filled.
+            fused: (H, W), changed.
             low: code value of black.
             high: code value of white.
         """
@@ -114,9 +110,9 @@ class CompiledStructure:
         def draw(first: int, last: int) -> None:
             pull_rows(under, over, first, last, (low, high), masking, noise, False, pull)
 
-        # Several planes lie in between: fewer rows at a time.
-        self._strips.run(height, 2 * width, draw)
-        source, target = self.start_for(level, fused), fused if STEPS % 2 else planes[3]
+        self._strips.run(height, width, draw)
+        # An even number of steps ends where it began.
+        source, target = fused, planes[3]
         for taken in range(STEPS):
             _take_step(self._strips, source, pull, step, taken == 0, target)
             source, target = target, source
