@@ -88,7 +88,10 @@ def _bend(normal: FloatArray, right: FloatArray, to_right: float, to_bottom: flo
 
 @kernel
 def solve(normal: FloatArray, right: FloatArray, solution: FloatArray) -> None:
-    """Solves (n, n) equations by Cholesky's way; takes ``normal``, symmetrical and positive, apart."""
+    """Solves (n, n) equations by Cholesky's way; takes ``normal``, symmetrical and positive, apart.
+
+    In a kernel, numpy's own would need scipy.
+    """
     size = right.size
     for row in range(size):
         for column in range(row + 1):

@@ -61,20 +61,18 @@ class DetailRefinement(nn.Module):
         return refined + 0.5
 
     def _pulls(self, under: Tensor, over: Tensor) -> list[Pull]:
-        """Of the picture and the next levels, as many as are not too small."""
+        """Of the picture, and of the next levels as many as are not too small."""
         pulls: list[Pull] = []
         for wider, masking, noise in zip(WIDER, self.masking.exp(), self.noise.exp(), strict=True):
             if pulls:
                 under, over = pyramid.reduce(under), pyramid.reduce(over)
-            if min(under.shape[-2:]) < SMALLEST_SIDE:
-                break
+                if min(under.shape[-2:]) < SMALLEST_SIDE:
+                    break
             pulls.append(Pull.between(under, over, masking, noise, wider=wider))
         return pulls
 
     def _drawn(self, picture: Tensor, pulls: list[Pull], level: int = 0) -> Tensor:
         """What this level and those below ask for, (B, 1, h, w)."""
-        if level == len(pulls):
-            return torch.zeros_like(picture)
         drawn = LARGEST_STEP * torch.sigmoid(self.step[level]) * pulls[level].on(picture)
         if level + 1 < len(pulls):
             size = (picture.shape[-2], picture.shape[-1])
