@@ -26,6 +26,7 @@ import torch
 
 from stages.frame import BT709, Planes
 from stages.fusion.ablation import switch_off
+from stages.fusion.codes import CodeValues
 from stages.fusion.fast import compiled_engine
 from stages.fusion.fuser import Fuser
 from stages.fusion.lcndr import LCNDR, Widths
@@ -72,13 +73,14 @@ def parts(network: LCNDR, under: Planes, over: Planes) -> dict[str, Callable[[],
     engine = compiled_engine()
     if isinstance(engine, str):
         return {}
-    fusion = engine(network, (under.height, under.width), Strips(torch.get_num_threads()))
-    coefficients = BT709.luma_coefficients(height=under.height)
-    logits = fusion.weigh(under.luma, over.luma, black=16, white=235)
+    strips = Strips(torch.get_num_threads())
+    fusion = engine(network, (under.height, under.width), strips)
+    coefficients, codes = BT709.luma_coefficients(height=under.height), CodeValues.of(BT709, under.bit_depth)
+    lumas, luma, chroma = (under.luma, over.luma), np.empty_like(under.luma), np.empty_like(under.chroma)
     return {
-        "network": lambda: fusion.weigh(under.luma, over.luma, black=16, white=235),
-        "luma": lambda: fusion.blend(under.luma, over.luma, logits, black=16, white=235, top=255),
-        "chroma": lambda: fusion.chroma(under, over, coefficients, black=16, white=235, chroma_span=224),
+        "network": lambda: strips.run(fusion.weighing(*lumas, codes)),
+        "luma": lambda: strips.run(fusion.blending(*lumas, luma, codes, after=[])),
+        "chroma": lambda: strips.run([fusion.coloring(under, over, chroma, coefficients, codes)]),
     }
 
 

@@ -151,12 +151,7 @@ class CpuFuser:
         coefficients = color.luma_coefficients(height=under.height)
         fast = self._fast_for((under.height, under.width))
         if fast is not None:
-            white = codes.black + codes.luma_span
-            return Planes(
-                fast.luma(under.luma, over.luma, black=codes.black, white=white, top=codes.top),
-                fast.chroma(under, over, coefficients, black=codes.black, white=white, chroma_span=codes.chroma_span),
-                under.bit_depth,
-            )
+            return fast.fuse(under, over, coefficients, codes)
         under_luma, over_luma = ((_floats(each.luma)[None] - codes.black) / codes.luma_span for each in (under, over))
         under_chroma, over_chroma = ((_floats(each.chroma) - codes.grey) / codes.chroma_span for each in (under, over))
         luma = fuse_tiled(

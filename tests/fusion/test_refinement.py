@@ -61,10 +61,11 @@ def test_compiled_steps_are_the_networks_own(steps: int, size: tuple[int, int]) 
     )
     result = np.empty(size, np.uint8)
     planes = [luma[0, 0].to(torch.uint8).numpy() for luma in (under, over)]
-    compiled = engine.CompiledRefinement(module, size, Strips(1))
+    strips = Strips(1)
+    compiled, coding, top = engine.CompiledRefinement(module, size, strips), np.float32([0, 255]), np.float32(255)
     for _ in range(2):
         # What is kept from picture to picture leaves no trace.
-        compiled.run(fused[0, 0].numpy().copy(), *planes, result, (0.0, 255.0, 255))
+        strips.run(compiled.passes(fused[0, 0].numpy().copy(), *planes, result, tuple(coding), top, []))
         assert np.abs(result - 255 * expected[0, 0].numpy()).max() < 0.51
 
 

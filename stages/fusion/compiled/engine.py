@@ -6,20 +6,22 @@ between are kept from frame to frame.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from stages.frame import PixelArray, Planes
+from stages.fusion.codes import CodeValues
 from stages.fusion.compiled.chroma import fuse_chroma_rows
-from stages.fusion.compiled.luma import CompiledBlend
+from stages.fusion.compiled.luma import Coding, CompiledBlend
 from stages.fusion.compiled.network import CompiledWeights
 from stages.fusion.compiled.refinement import CompiledRefinement
 from stages.fusion.compiled.resampling import shrink_rows
 from stages.fusion.compiled.revision import CompiledRevision
-from stages.fusion.compiled.rows import Floats
 from stages.fusion.compiled.tones import hold_rows
 from stages.fusion.lcndr import LCNDR
 from stages.fusion.mode import stream_working_side
-from stages.fusion.strips import Strips
+from stages.fusion.strips import Pass, Strips
 
 
 class CompiledFusion:
@@ -36,7 +38,7 @@ class CompiledFusion:
         self._strips = strips
         scale = min(1.0, stream_working_side(*size) / max(size))
         self._small = (max(1, round(height * scale)), max(1, round(width * scale)))
-        self._weights = CompiledWeights(network, self._small, strips)
+        self._weights = CompiledWeights(network, self._small)
         self._blend = CompiledBlend(network.blend, size, self._small, strips)
         erm = network.erm
         self._revision = CompiledRevision(erm, size, strips) if erm is not None else None
@@ -46,88 +48,103 @@ class CompiledFusion:
         """Whether the blend's picture is the result."""
         self._coarse = np.empty((0, 0) if self._is_finished else size, np.float32)
 
-    def luma(self, under: PixelArray, over: PixelArray, *, black: float, white: float, top: int) -> PixelArray:
-        """Fused luma code values.
+    def fuse(self, under: Planes, over: Planes, luma_coefficients: tuple[float, float], codes: CodeValues) -> Planes:
+        """The fused picture.
 
         Args:
-            under: (H, W) code values.
+            under: of this size.
             over: the same.
-            black: code value.
-            white: code value.
-            top: largest code value.
+            luma_coefficients: (K_R, K_B).
+            codes: of both.
         """
-        under, over = _own(under), _own(over)
-        logits = self.weigh(under, over, black=black, white=white)
-        return self.blend(under, over, logits, black=black, white=white, top=top)
+        under, over = owned(under), owned(over)
+        fused = Planes(np.empty_like(under.luma), np.empty_like(under.chroma), under.bit_depth)
+        weighing = self.weighing(under.luma, over.luma, codes)
+        blending = self.blending(under.luma, over.luma, fused.luma, codes, after=weighing[-1:])
+        self._strips.run([*weighing, *blending, self.coloring(under, over, fused.chroma, luma_coefficients, codes)])
+        return fused
 
-    def blend(
-        self, under: PixelArray, over: PixelArray, logits: Floats, *, black: float, white: float, top: int
-    ) -> PixelArray:
-        """What follows CEM and SAM: fused luma code values. Arguments as for ``luma``, ``logits`` as from ``weigh``."""
-        fused, coarse = np.empty_like(under), self._coarse
+    def weighing(self, under: PixelArray, over: PixelArray, codes: CodeValues) -> list[Pass]:
+        """Passes of CEM and SAM: the last leaves logits. The planes are ``owned``."""
+        low, high = _coding(codes)
+        height, width = self.size
+
+        def shrink(first: int, last: int) -> None:
+            for picture, small in zip((under, over), self._weights.lumas, strict=True):
+                shrink_rows(picture, small, self._small[1], first, last, low, high)
+
+        shrunk = self._strips.over(self._small[0], 2 * height * width // self._small[0], shrink)
+        return [shrunk, *self._weights.passes([shrunk])]
+
+    def blending(
+        self, under: PixelArray, over: PixelArray, fused: PixelArray, codes: CodeValues, *, after: Sequence[Pass]
+    ) -> list[Pass]:
+        """Passes from logits to fused luma.
+
+        Args:
+            under: (H, W) code values, ``owned``.
+            over: the same.
+            fused: (H, W), filled.
+            codes: of all.
+            after: passes that leave logits.
+        """
+        coding, top, logits = _coding(codes), np.float32(codes.top), self._weights.logits
         if self._is_finished:
-            self._blend.run_held(under, over, logits, fused, (black, white, top))
-            return fused
-        self._blend.run(under, over, logits, coarse, (black, white))
+            return self._blend.passes(under, over, logits, fused, coding, top, after)
+        coarse = self._coarse
+        passes = self._blend.passes(under, over, logits, coarse, coding, None, after)
         if self._revision is not None:
-            self._revision.run(coarse, under, over, (black, white))
-        coding = (np.float32(black), np.float32(white))
-        target, largest = (fused, np.float32(top)) if self._refinement is None else (coarse, None)
+            passes += self._revision.passes(coarse, under, over, coding, passes[-1])
+        target, largest = (fused, top) if self._refinement is None else (coarse, None)
 
         def hold(first: int, last: int) -> None:
             hold_rows(coarse, under, over, target, first, last, coding, largest)
 
-        self._strips.run(*self.size, hold)
+        passes.append(self._strips.over(*self.size, hold, after=passes[-1:]))
         if self._refinement is not None:
-            self._refinement.run(coarse, under, over, fused, (black, white, top))
-        return fused
+            passes += self._refinement.passes(coarse, under, over, fused, coding, top, passes[-1:])
+        return passes
 
-    def weigh(self, under: PixelArray, over: PixelArray, *, black: float, white: float) -> Floats:
-        """CEM and SAM: logits (2, h, w) of over against under."""
-        low, high = np.float32(black), np.float32(white)
-
-        def work(first: int, last: int) -> None:
-            for picture, small in zip((under, over), self._weights.lumas, strict=True):
-                shrink_rows(picture, small, self._small[1], first, last, low, high)
-
-        self._strips.run(self._small[0], 2 * self.size[0] * self.size[1] // self._small[0], work)
-        return self._weights.run()
-
-    def chroma(
+    def coloring(
         self,
         under: Planes,
         over: Planes,
+        fused: PixelArray,
         luma_coefficients: tuple[float, float],
-        *,
-        black: float,
-        white: float,
-        chroma_span: float,
-    ) -> PixelArray:
-        """Fused chroma code values, (2, ceil(H/2), ceil(W/2)).
+        codes: CodeValues,
+    ) -> Pass:
+        """The pass that fuses chroma.
 
         Args:
-            under: code values.
+            under: ``owned``.
             over: the same.
+            fused: (2, ceil(H/2), ceil(W/2)), filled with code values.
             luma_coefficients: (K_R, K_B).
-            black: code value of luma.
-            white: code value of luma.
-            chroma_span: code values between chroma's extremes.
+            codes: of all.
         """
-        lumas = (_own(under.luma), _own(over.luma))
-        chromas = (_own(under.chroma), _own(over.chroma))
-        fused = np.empty_like(chromas[0])
-        middle, top = 1 << (under.bit_depth - 1), (1 << under.bit_depth) - 1
-        coding = (np.float32(black), np.float32(white - black), np.float32(middle), np.float32(chroma_span))
+        lumas, chromas = (under.luma, over.luma), (under.chroma, over.chroma)
+        coding = (
+            np.float32(codes.black),
+            np.float32(codes.luma_span),
+            np.float32(codes.grey),
+            np.float32(codes.chroma_span),
+        )
         matrix = (np.float32(luma_coefficients[0]), np.float32(luma_coefficients[1]))
+        top = np.float32(codes.top)
+        return self._strips.over(
+            fused.shape[1],
+            fused.shape[2],
+            lambda first, last: fuse_chroma_rows(lumas, chromas, fused, first, last, coding, matrix, top),
+        )
 
-        def work(first: int, last: int) -> None:
-            fuse_chroma_rows(lumas, chromas, fused, first, last, coding, matrix, np.float32(top))
 
-        self._strips.run(fused.shape[1], fused.shape[2], work)
-        return fused
+def owned(planes: Planes) -> Planes:
+    """Planes whose rows lie one after the other; writable, since numba compiles once more for those that are not."""
+    luma: PixelArray = np.require(planes.luma, requirements=["C", "W"])
+    chroma: PixelArray = np.require(planes.chroma, requirements=["C", "W"])
+    return Planes(luma, chroma, planes.bit_depth)
 
 
-def _own(plane: PixelArray) -> PixelArray:
-    """A plane whose rows lie one after the other; writable, since numba compiles once more for one that is not."""
-    owned: PixelArray = np.require(plane, requirements=["C", "W"])
-    return owned
+def _coding(codes: CodeValues) -> Coding:
+    """Code values of black and white."""
+    return np.float32(codes.black), np.float32(codes.black + codes.luma_span)

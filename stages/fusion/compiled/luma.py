@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
@@ -14,11 +16,15 @@ from stages.fusion.compiled.judge import CompiledJudge
 from stages.fusion.compiled.resampling import resize_planes, spread_phases
 from stages.fusion.compiled.rows import Floats, Source, reduce_rows
 from stages.fusion.compiled.structure import CompiledStructure
-from stages.fusion.strips import Strips
+from stages.fusion.strips import Pass, Strips, Work, each
 
 _LOG2_E = np.float32(math.log2(math.e))
 _BEYOND = np.float32(1e30)
 """Any logit."""
+_SMALL_PIXELS = 1 << 12
+"""Of a level that takes about as long as handing it to a thread."""
+Coding: TypeAlias = tuple[np.float32, np.float32]
+"""Code values of black and white."""
 
 
 class CompiledBlend:
@@ -34,6 +40,8 @@ class CompiledBlend:
     def __init__(self, blend: MultiScaleBlend, size: tuple[int, int], small: tuple[int, int], strips: Strips) -> None:
         self._strips = strips
         self._sizes = pyramid.level_sizes(*size)
+        self._small_from = 1 + sum(math.prod(level) > _SMALL_PIXELS for level in self._sizes[1:-1])
+        """The first of the levels that are done in one go; the finest is none of them."""
         self._guidance: list[list[float]] = blend.guidance.tolist()
         self._parameters = blend
         self._judges: dict[tuple[int, float], CompiledJudge] = {}
@@ -42,100 +50,108 @@ class CompiledBlend:
         self._coarser = [np.empty((3, *level), np.float32) for level in self._sizes[1:]]
         """Under, over and fused."""
         structure = blend.structure
-        self._structure = None if structure is None else CompiledStructure(structure, self._sizes, strips)
+        self._structure = None if structure is None else CompiledStructure(structure, self._sizes)
         self._logits = [
             np.empty((min(height, small[0]), 2, (width + 1) // 2), np.float32) for height, width in self._sizes[:-1]
         ]
 
-    def run(
-        self, under: PixelArray, over: PixelArray, logits: Floats, fused: Floats, coding: tuple[float, float]
-    ) -> None:
-        """Blend two luma pictures.
+    def reductions(self, under: PixelArray, over: PixelArray, coding: Coding) -> list[Pass]:
+        """Passes that make the exposures' pyramids.
 
         Args:
             under: (H, W) code values.
             over: the same.
-            logits: (2, h, w), as for ``MultiScaleBlend``.
-            fused: (H, W), filled with the coarse picture's code values.
             coding: code values of black and white, beyond which the pictures are clipped.
         """
-        low, high = np.float32(coding[0]), np.float32(coding[1])
-        self._run_coarser(under, over, logits, low, high)
-        self._blend(0, (under, over, fused), low, high, None)
-
-    def run_held(
-        self, under: PixelArray, over: PixelArray, logits: Floats, fused: PixelArray, coding: tuple[float, float, int]
-    ) -> None:
-        """The same with ``hold_tones``: ``fused`` is filled with rounded code values.
-
-        The last of ``coding`` is the largest there is.
-        """
-        low, high, top = (np.float32(value) for value in coding)
-        self._run_coarser(under, over, logits, low, high)
-        self._blend(0, (under, over, fused), low, high, top)
-
-    def _run_coarser(
-        self, under: PixelArray, over: PixelArray, logits: Floats, low: np.float32, high: np.float32
-    ) -> None:
-        """Under, over and fused of every level but the finest, and the finest one's logits."""
+        passes: list[Pass] = []
         pair: tuple[Source, Source] = (under, over)
-        for level in self._coarser:
-            self._reduce(pair, level, low, high)
+        for level in self._coarser[: self._small_from - 1]:
+            work = _reduction(pair, level, coding)
+            passes.append(self._strips.over(level.shape[1], 4 * level.shape[2], work, after=passes[-1:]))
             pair = (level[0], level[1])
-        maps = logit_maps(logits, self._sizes, self._guidance)
+        return [*passes, each(1, lambda _: self._reduce_small(pair, coding), after_all_of=passes[-1:])]
+
+    def passes(
+        self,
+        under: PixelArray,
+        over: PixelArray,
+        logits: Callable[[], Floats],
+        fused: Source,
+        coding: Coding,
+        top: np.float32 | None,
+        after: Sequence[Pass],
+    ) -> list[Pass]:
+        """Passes that blend two luma pictures; the last makes the finest level.
+
+        Args:
+            under: (H, W) code values.
+            over: the same.
+            logits: gives (2, h, w), as for ``MultiScaleBlend``.
+            fused: (H, W), filled with the coarse picture's code values.
+            coding: as for ``reductions``.
+            top: the largest code value, where ``fused`` is the result: tones held and rounded; None for floats.
+            after: passes that leave logits.
+        """
+        reductions = self.reductions(under, over, coding)
+        maps: list[Floats] = []
+        found = each(1, lambda _: maps.extend(logit_maps(logits(), self._sizes, self._guidance)), after_all_of=after)
+        spread = each(self._small_from, lambda index: self._spread(index, maps[index]), after_all_of=[found])
+        small = each(1, lambda _: self._blend_small(maps, coding), after_all_of=[found, reductions[-1]])
+        blends, pulls, last = [], [], small
+        for index in range(self._small_from - 1, 0, -1):
+            level, (height, width) = self._coarser[index - 1], self._sizes[index]
+            work = self._blending(index, (level[0], level[1], level[2]), coding, None)
+            blends.append(self._strips.over(height, width, work, after=[last], after_all_of=[spread]))
+            if self._structure is not None and self._structure.revises(index):
+                work = self._structure.pull(index, level[0], level[1], coding)
+                pulls.append(self._strips.over(height, width, work, after_all_of=reductions[-1:]))
+                steps = self._structure.steps(index, level[2])
+                blends += self._strips.in_turn(height, width, steps, after=blends[-1:], after_all_of=pulls[-1:])
+            last = blends[-1]
+        work = self._blending(0, (under, over, fused), coding, top)
+        finest = self._strips.over(*self._sizes[0], work, after=[last], after_all_of=[spread])
+        # What leads to the result first; who waits for it draws meanwhile.
+        return [*reductions, found, small, spread, *blends, *pulls, finest]
+
+    def _reduce_small(self, pair: tuple[Source, Source], coding: Coding) -> None:
+        """Under and over of the small levels, from those of the one before them."""
+        for level in self._coarser[self._small_from - 1 :]:
+            _reduction(pair, level, coding)(0, level.shape[1])
+            pair = (level[0], level[1])
+
+    def _blend_small(self, maps: list[Floats], coding: Coding) -> None:
+        """The fused pictures of the small levels."""
         base = self._coarser[-1]
         last = np.empty((1, *self._sizes[-1]), np.float32)
         resize_planes(maps[-1][None], last, 0, self._sizes[-1][1])
         base[2] = base[0] + (base[1] - base[0]) / (1 + np.exp(-last[0]))
-        for index in range(len(self._sizes) - 2, 0, -1):
+        for index in range(len(self._sizes) - 2, self._small_from - 1, -1):
             self._spread(index, maps[index])
-            level = self._coarser[index - 1]
-            self._finish(index, (level[0], level[1], level[2]), low, high)
-        self._spread(0, maps[0])
-
-    def _finish(self, index: int, pictures: tuple[Source, Source, Floats], low: np.float32, high: np.float32) -> None:
-        """Blend and revise a level: its fused picture in floats."""
-        self._blend(index, pictures, low, high, None)
-        if self._structure is not None and self._structure.revises(index):
-            self._structure.run(index, *pictures, low, high)
-
-    def _reduce(self, pair: tuple[Source, Source], level: Floats, low: np.float32, high: np.float32) -> None:
-        """Under and over of the next level."""
-
-        def work(first: int, last: int) -> None:
-            for picture, reduced in zip(pair, level[:2], strict=True):
-                reduce_rows(picture, reduced, first, last, low, high)
-
-        self._strips.run(level.shape[1], 4 * level.shape[2], work)
+            height, level = self._sizes[index][0], self._coarser[index - 1]
+            self._blending(index, (level[0], level[1], level[2]), coding, None)(0, height)
+            if self._structure is not None and self._structure.revises(index):
+                self._structure.pull(index, level[0], level[1], coding)(0, height)
+                for step in self._structure.steps(index, level[2]):
+                    step(0, height)
 
     def _spread(self, index: int, logits: Floats) -> None:
         """Bring a level's logits to its width."""
-        target, width = self._logits[index], self._sizes[index][1]
+        target = self._logits[index]
+        spread_phases(logits, target, self._sizes[index][1], 0, target.shape[0], _LOG2_E)
 
-        def work(first: int, last: int) -> None:
-            spread_phases(logits, target, width, first, last, _LOG2_E)
-
-        self._strips.run(target.shape[0], 4 * width, work)
-
-    def _blend(
-        self,
-        index: int,
-        pictures: tuple[Source, Source, Source],
-        low: np.float32,
-        high: np.float32,
-        top: np.float32 | None,
-    ) -> None:
+    def _blending(
+        self, index: int, pictures: tuple[Source, Source, Source], coding: Coding, top: np.float32 | None
+    ) -> Work:
         """The fused picture of a level, the third, from those of under and over and from the level below."""
+        low, high = coding
         shared = min(index, SHARED_FROM_LEVEL - 1)
         judge = self._judge(shared, float(high - low))
         floor = np.float32(self._noise_floor[shared] * float(high - low) * WINDOW_PIXELS)
         contrast, coarser, logits = self._contrast[shared], self._coarser[index], self._logits[index]
         under, over, fused = pictures
-
-        def work(first: int, last: int) -> None:
-            blend_rows(under, over, coarser, logits, fused, first, last, low, high, floor, contrast, judge, top)
-
-        self._strips.run(*self._sizes[index], work)
+        return lambda first, last: blend_rows(
+            under, over, coarser, logits, fused, first, last, low, high, floor, contrast, judge, top
+        )
 
     def _judge(self, level: int, span: float) -> CompiledJudge | None:
         """The judge of a level, where it has one, for so many code values from black to white."""
@@ -147,6 +163,16 @@ class CompiledBlend:
                 self._parameters, level, floor=floor, contrast_sum=WINDOW_PIXELS, span=span
             )
         return self._judges[level, span]
+
+
+def _reduction(pair: tuple[Source, Source], level: Floats, coding: Coding) -> Work:
+    """Under and over of a level, the first two of its planes, from those of the level before."""
+
+    def work(first: int, last: int) -> None:
+        for picture, reduced in zip(pair, level[:2], strict=True):
+            reduce_rows(picture, reduced, first, last, *coding)
+
+    return work
 
 
 def logit_maps(logits: Floats, sizes: list[tuple[int, int]], guidance: list[list[float]]) -> list[Floats]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -14,7 +15,7 @@ from stages.fusion.compiled.layer import Layer, affine, as_array
 from stages.fusion.compiled.resampling import Indices, fill_planes
 from stages.fusion.compiled.rows import Floats
 from stages.fusion.lcndr import LCNDR, SelfAttention, Widths
-from stages.fusion.strips import Strips
+from stages.fusion.strips import Pass, each
 
 _Parameters: TypeAlias = tuple[Floats, Floats, np.float32]
 """Weights, biases, slope, as ``convolve`` takes them."""
@@ -62,12 +63,10 @@ class CompiledWeights:
     Args:
         network: its parameters are read once.
         size: (height, width) of the pictures CEM and SAM see.
-        strips: threads to work on.
     """
 
-    def __init__(self, network: LCNDR, size: tuple[int, int], strips: Strips) -> None:
+    def __init__(self, network: LCNDR, size: tuple[int, int]) -> None:
         widths = Widths.of(network.state_dict())
-        self._strips = strips
         self._size = size
         # A SAM that is switched off says the same of both exposures.
         self._layers = _layers(network, widths) if isinstance(network.sam.weigh[2], nn.Conv2d) else None
@@ -100,13 +99,22 @@ class CompiledWeights:
             for luma, seen in zip(self.lumas, features, strict=True)
         ]
 
-    def run(self) -> Floats:
-        """Logits (2, height, width) of over against under."""
-        height, width = self._size
-        layers = self._layers
+    def passes(self, after: Sequence[Pass]) -> list[Pass]:
+        """Passes that leave ``logits``, after those that fill the lumas."""
+        layers, (height, width) = self._layers, self._size
         if layers is None:
+            return list(after)
+        return [
+            each(
+                2, lambda exposure: weigh_exposure(layers, self._exposures[exposure], height, width), after_all_of=after
+            )
+        ]
+
+    def logits(self) -> Floats:
+        """What ``passes`` leave: (2, height, width) of over against under."""
+        height, width = self._size
+        if self._layers is None:
             return np.zeros((2, height, width), np.float32)
-        self._strips.each(2, lambda exposure: weigh_exposure(layers, self._exposures[exposure], height, width))
         under, over = (planes.logits[:2, 1 : 1 + height, 1 : 1 + width] for planes in self._exposures)
         return over - under
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from stages.compiling import kernel, part
@@ -12,7 +14,7 @@ from stages.fusion.compiled.preservation import climb_row, next_field
 from stages.fusion.compiled.rows import Floats, Source, expand_row, reduce_rows
 from stages.fusion.compiled.tones import hold_row
 from stages.fusion.refinement import LARGEST_CLIMB, LARGEST_STEP, MOMENTUM, WIDER, DetailRefinement
-from stages.fusion.strips import Strips
+from stages.fusion.strips import Pass, Strips, Work
 from stages.fusion.structure import SMALLEST_SIDE
 
 _MOMENTUM = np.float32(MOMENTUM)
@@ -161,85 +163,111 @@ class CompiledRefinement:
         self._other = np.empty(size, np.float32)
         """A fused picture between the steps."""
 
-    def run(
-        self, source: Floats, under: PixelArray, over: PixelArray, fused: PixelArray, coding: tuple[float, float, int]
-    ) -> None:
-        """All steps, and no tone lost to black or white.
+    def passes(
+        self,
+        source: Floats,
+        under: PixelArray,
+        over: PixelArray,
+        fused: PixelArray,
+        coding: tuple[np.float32, np.float32],
+        top: np.float32,
+        after: Sequence[Pass],
+    ) -> list[Pass]:
+        """Passes of all steps; no tone is lost to black or white.
 
         Args:
             source: (H, W) code values; room for the steps thereafter.
             under: the same.
             over: the same.
             fused: (H, W), filled with rounded code values.
-            coding: code values of black and white, and the largest there is.
+            coding: code values of black and white.
+            top: the largest code value.
+            after: leave ``source``.
         """
-        low, high, top = (np.float32(value) for value in coding)
-        self._prepare(under, over, (low, high))
+        pulls = self._preparations(under, over, coding)
+        passes: list[Pass] = []
         here, before = source, self._other
+        last = list(after)
         for index in range(len(self._climbs)):
-            self._draw(here)
+            drawn = self._drawing(here, pulls, last)
             # Before the first step the picture was the same.
             pictures = (here, before if index else here, under, over)
             is_last = index == len(self._climbs) - 1
-            self._take(index, pictures, fused if is_last else before, (low, high), top if is_last else None)
+            work = self._step(index, pictures, fused if is_last else before, coding, top if is_last else None)
+            height, width = self._other.shape
+            taken = self._strips.over(height, width, work, after=drawn[-1:] or last, after_all_of=pulls[0][-1:])
+            passes += [*drawn, taken]
+            last = [taken]
             here, before = before, here
+        # Who waits for the source prepares meanwhile.
+        return [*passes[:-1], *(each for level in pulls for each in level), passes[-1]]
 
-    def _prepare(self, under: PixelArray, over: PixelArray, coding: tuple[np.float32, np.float32]) -> None:
-        """What draws every level."""
-        low, high = coding
+    def _preparations(
+        self, under: PixelArray, over: PixelArray, coding: tuple[np.float32, np.float32]
+    ) -> list[list[Pass]]:
+        """For each level that draws, passes that find where to; they depend on the exposures alone."""
         pair: tuple[Source, Source] = (under, over)
+        levels: list[list[Pass]] = []
         for level, pull in enumerate(self._pulls):
+            reduced: list[Pass] = []
             if level:
                 coarser = self._coarser[level - 1]
-                for picture, reduced in zip(pair, coarser[:2], strict=True):
-                    self._reduce(picture, reduced, low, high)
+                after = levels[-1][:-1]
+                for picture, target in zip(pair, coarser[:2], strict=True):
+                    reduced.append(self._reduction(picture, target, coding, after))
                 pair = (coarser[0], coarser[1])
-            self._pull(level, pair, coding, pull)
+            masking, noise = np.float32(self._masking[level]), np.float32(self._noise[level])
+            work = _pull_work(pair, coding, masking, noise, WIDER[level], pull)
+            levels.append([*reduced, self._strips.over(pull.shape[1], pull.shape[2], work, after=reduced)])
+        return levels
 
-    def _reduce(self, picture: Source, reduced: Floats, low: np.float32, high: np.float32) -> None:
+    def _reduction(
+        self, picture: Source, reduced: Floats, limits: tuple[np.float32, np.float32], after: Sequence[Pass]
+    ) -> Pass:
         height, width = reduced.shape
-        self._strips.run(height, 4 * width, lambda first, last: reduce_rows(picture, reduced, first, last, low, high))
+        return self._strips.over(
+            height, 4 * width, lambda first, last: reduce_rows(picture, reduced, first, last, *limits), after=after
+        )
 
-    def _pull(
-        self, level: int, pair: tuple[Source, Source], coding: tuple[np.float32, np.float32], pull: Floats
-    ) -> None:
-        masking, noise = np.float32(self._masking[level]), np.float32(self._noise[level])
-        under, over = pair
-
-        def work(first: int, last: int) -> None:
-            pull_rows(under, over, first, last, coding, masking, noise, WIDER[level], pull)
-
-        self._strips.run(pull.shape[1], pull.shape[2], work)
-
-    def _draw(self, fused: Floats) -> None:
-        """What the levels below the finest ask for, into the planes of the next level."""
+    def _drawing(self, fused: Floats, pulls: list[list[Pass]], after: Sequence[Pass]) -> list[Pass]:
+        """Passes that put what the levels below the finest ask for into the planes of the next level."""
+        passes: list[Pass] = []
         for planes in self._coarser[: self._pulled - 1]:
-            self._reduce(fused, planes[2], -_ANY, _ANY)
+            passes.append(self._reduction(fused, planes[2], (-_ANY, _ANY), passes[-1:] or after))
             fused = planes[2]
         for level in range(self._pulled - 1, 0, -1):
-            self._draw_level(level, self._coarser[level][3] if level + 1 < self._pulled else None)
+            work = self._draw_work(level, self._coarser[level][3] if level + 1 < self._pulled else None)
+            height, width = self._coarser[level - 1].shape[1:]
+            passes.append(self._strips.over(height, width, work, after=passes[-1:], after_all_of=pulls[level][-1:]))
+        return passes
 
-    def _draw_level(self, level: int, coarser: Floats | None) -> None:
+    def _draw_work(self, level: int, coarser: Floats | None) -> Work:
         pull, step = self._pulls[level], np.float32(self._steps[level])
         fused, drawn = self._coarser[level - 1][2:]
+        return lambda first, last: draw_rows(fused, pull, coarser, first, last, step, drawn)
 
-        def work(first: int, last: int) -> None:
-            draw_rows(fused, pull, coarser, first, last, step, drawn)
-
-        self._strips.run(fused.shape[0], fused.shape[1], work)
-
-    def _take(
+    def _step(
         self,
         index: int,
         pictures: tuple[Floats, Floats, PixelArray, PixelArray],
         target: Source,
         coding: tuple[np.float32, np.float32],
         top: np.float32 | None,
-    ) -> None:
+    ) -> Work:
         steps = np.float32(self._steps[0]), np.float32(self._climbs[index]), _MOMENTUM if index else np.float32(0)
         pull, coarser, floor, noise = self._pulls[0], self._coarser[0][3], self._floor, self._edge_noise
+        return lambda first, last: refine_rows(
+            pictures, pull, coarser, target, first, last, coding, steps, floor, noise, top
+        )
 
-        def work(first: int, last: int) -> None:
-            refine_rows(pictures, pull, coarser, target, first, last, coding, steps, floor, noise, top)
 
-        self._strips.run(self._other.shape[0], self._other.shape[1], work)
+def _pull_work(
+    pair: tuple[Source, Source],
+    coding: tuple[np.float32, np.float32],
+    masking: np.float32,
+    noise: np.float32,
+    wider: bool,
+    pull: Floats,
+) -> Work:
+    under, over = pair
+    return lambda first, last: pull_rows(under, over, first, last, coding, masking, noise, wider, pull)

@@ -16,7 +16,7 @@ from stages.fusion.compiled.layer import Layer
 from stages.fusion.compiled.rows import Floats, reduce_rows
 from stages.fusion.compiled.sobel import gradient_row
 from stages.fusion.lcndr import EdgeRevision
-from stages.fusion.strips import Strips
+from stages.fusion.strips import Pass, Strips
 
 _REACH = 3
 """Rows that the convolutions see beyond a pixel's own."""
@@ -166,18 +166,21 @@ class CompiledRevision:
         self._reduced = np.empty(((height + 1) // 2, (self._width + 1) // 2), np.float32)
         self._rooms = local()
 
-    def run(self, coarse: Floats, under: PixelArray, over: PixelArray, coding: tuple[float, float]) -> None:
-        """Refine the coarse picture in place.
+    def passes(
+        self, coarse: Floats, under: PixelArray, over: PixelArray, coding: tuple[np.float32, np.float32], after: Pass
+    ) -> list[Pass]:
+        """Passes that refine the coarse picture in place.
 
         Args:
             coarse: (H, W) code values.
             under: the same.
             over: the same.
             coding: code values of black and white.
+            after: leaves ``coarse``.
         """
-        low, high = (np.float32(value) for value in coding)
-        factor = np.float32(self._factor * (coding[1] - coding[0]))
-        height = coarse.shape[0]
+        low, high = coding
+        factor = np.float32(self._factor) * (high - low)
+        height, (reduced_height, _) = coarse.shape[0], self._reduced.shape
 
         def propose(first: int, last: int) -> None:
             features, between, proposals = self._room(last - first)
@@ -204,9 +207,9 @@ class CompiledRevision:
             finish_rows(coarse, self._residual, self._reduced, first, last, factor)
 
         # Several planes lie between the layers: fewer rows at a time.
-        self._strips.run(height, 2 * self._width, propose)
-        self._strips.run(self._reduced.shape[0], 2 * self._width, reduce)
-        self._strips.run(height, self._width, finish)
+        proposed = self._strips.over(height, 2 * self._width, propose, after=[after])
+        reduced = self._strips.over(reduced_height, 2 * self._width, reduce, after=[proposed])
+        return [proposed, reduced, self._strips.over(height, self._width, finish, after=[reduced])]
 
     def _room(self, rows: int) -> tuple[Floats, tuple[Floats, Floats], Floats]:
         """This thread's planes between the layers, for so many rows or more."""

@@ -7,7 +7,7 @@ import numpy as np
 from stages.compiling import kernel, part
 from stages.fusion.compiled.patches import REACH, RING, average_row, pull_rows, share_row
 from stages.fusion.compiled.rows import Floats, Source
-from stages.fusion.strips import Strips
+from stages.fusion.strips import Work
 from stages.fusion.structure import LARGEST_STEP, MOMENTUM, STEPS, StructureRevision
 
 _MOMENTUM = np.float32(MOMENTUM)
@@ -70,11 +70,9 @@ class CompiledStructure:
     Args:
         structure: its parameters are read once.
         sizes: (height, width) of the blend's levels.
-        strips: threads to work on.
     """
 
-    def __init__(self, structure: StructureRevision, sizes: list[tuple[int, int]], strips: Strips) -> None:
-        self._strips = strips
+    def __init__(self, structure: StructureRevision, sizes: list[tuple[int, int]]) -> None:
         self._from = structure.revised_from
         self._step: list[float] = (LARGEST_STEP * structure.step.sigmoid()).tolist()
         self._masking: list[float] = structure.masking.exp().tolist()
@@ -91,33 +89,31 @@ class CompiledStructure:
         """Whether a level is changed at all."""
         return level in self._planes
 
-    def run(self, level: int, under: Source, over: Source, fused: Floats, low: np.float32, high: np.float32) -> None:
-        """Revise a picture.
+    def pull(self, level: int, under: Source, over: Source, coding: tuple[np.float32, np.float32]) -> Work:
+        """What draws a level that is revised: depends on the exposures alone.
 
         Args:
             level: one that is revised.
-            under: (H, W) code values, clipped to ``low`` ... ``high``.
+            under: (H, W) code values, clipped to the range of ``coding``.
             over: the same.
-            fused: (H, W), changed.
-            low: code value of black.
-            high: code value of white.
+            coding: code values of black and white.
         """
-        planes, index = self._planes[level], level - self._from
+        index = level - self._from
         masking, noise = np.float32(self._masking[index]), np.float32(self._noise[index])
-        step, pull = np.float32(self._step[index]), planes[:3]
-        height, width = fused.shape
+        pull = self._planes[level][:3]
+        return lambda first, last: pull_rows(under, over, first, last, coding, masking, noise, False, pull)
 
-        def draw(first: int, last: int) -> None:
-            pull_rows(under, over, first, last, (low, high), masking, noise, False, pull)
-
-        self._strips.run(height, width, draw)
+    def steps(self, level: int, fused: Floats) -> list[Work]:
+        """The steps that revise a level's fused picture (H, W), one after the other, once it and the pull are there."""
+        planes, step = self._planes[level], np.float32(self._step[level - self._from])
         # An even number of steps ends where it began.
         source, target = fused, planes[3]
+        steps = []
         for taken in range(STEPS):
-            _take_step(self._strips, source, pull, step, taken == 0, target)
+            steps.append(_step_work(source, planes[:3], step, taken == 0, target))
             source, target = target, source
+        return steps
 
 
-def _take_step(strips: Strips, source: Floats, pull: Floats, step: np.float32, is_first: bool, target: Floats) -> None:
-    height, width = source.shape
-    strips.run(height, width, lambda first, last: step_rows(source, pull, first, last, step, is_first, target))
+def _step_work(source: Floats, pull: Floats, step: np.float32, is_first: bool, target: Floats) -> Work:
+    return lambda first, last: step_rows(source, pull, first, last, step, is_first, target)
