@@ -6,13 +6,16 @@ from typing import Protocol
 
 from stages.alignment.assembly import CpuAssembler
 from stages.alignment.crew import Crew
-from stages.alignment.plan import Plan
+from stages.alignment.plan import Plan, Recall, Side
 from stages.device.choice import DeviceName, choose_device
-from stages.frame import Planes
+from stages.frame import ExposurePair, Planes
 
 
 class Assembler(Protocol):
     """Does what a plan says."""
+
+    def begin(self, pair: ExposurePair, first: Side, recalled: Recall | None) -> None:
+        """Do what needs only these of the next plan; while it goes on, nothing else is asked for."""
 
     def assemble(self, plan: Plan) -> tuple[Planes, Planes]:
         """The reference, and the other exposure on its pixel grid."""

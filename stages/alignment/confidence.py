@@ -35,6 +35,8 @@ _SMEAR_SHARE = 0.25
 """Of the motion from frame to frame: to each side, with the longer exposure's shutter open for half the time."""
 _LARGEST_REACH_PX = 3
 _LEVELS = 16
+_ROW_STEP = 4
+"""From one of the rows that tell the noise to the next."""
 _STRUCTURE = 4
 """Local contrast, in 8-bit code values, from which an agreement means something."""
 _RELATED_SHARE = (0.55, 0.7)
@@ -175,7 +177,8 @@ def _noise(reference: Picture, neighbour: Picture) -> FloatArray:
     variance = np.zeros(256)
     for picture in (reference, neighbour):
         grain = cv2.absdiff(picture, cv2.blur(picture, (3, 3)))
-        counts = cv2.calcHist([picture[::2], grain[::2]], [0, 1], None, [_LEVELS, 32], [0, 256, 0, 32])
+        rows = [plane[::_ROW_STEP] for plane in (picture, grain)]
+        counts = cv2.calcHist(rows, [0, 1], None, [_LEVELS, 32], [0, 256, 0, 32])
         ranks = np.cumsum(counts, axis=1)
         median = np.argmax(ranks >= ranks[:, -1:] / 2, axis=1)
         centres = (np.arange(_LEVELS) + 0.5) * 256 / _LEVELS

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,6 +17,7 @@ _MOST_HANDS = 4
 """More would wait for memory and for each other."""
 _FEWEST_PIXELS = 1 << 16
 """Below it a thread takes longer to wake than to work."""
+_PARTS_A_HAND = 4
 
 
 class Crew:
@@ -51,20 +51,28 @@ class Crew:
     def rows(self, shape: tuple[int, ...], work: Callable[[int, int], None]) -> None:
         """Works through a plane of a shape: ``work`` gets the first row of a part and the row after its last."""
         height, width = shape
-        parts = self._hands if height * width >= _FEWEST_PIXELS else 1
-        own, *rest = pairwise(height * part // parts for part in range(parts + 1))
-        others = {part: self._helpers.submit(work, *part) for part in rest}
+        if self._hands == 1 or height * width < _FEWEST_PIXELS:
+            work(0, height)
+            return
+        # Rows take unequally long: whoever has done a part takes the next.
+        number = min(_PARTS_A_HAND * self._hands, height)
+        left = iter([(height * part // number, height * (part + 1) // number) for part in range(number)])
+
+        def share() -> None:
+            while (part := next(left, None)) is not None:
+                work(*part)
+
+        others = [self._helpers.submit(share) for _ in range(self._hands - 1)]
         try:
-            work(*own)
-            for part, other in others.items():
-                if other.cancel():
-                    work(*part)
-                else:
-                    other.result()
+            share()
         except BaseException:
-            for other in others.values():
+            for other in others:
                 _call_off(other)
             raise
+        for other in others:
+            # One who did not come to it would find nothing left.
+            if not other.cancel():
+                other.result()
 
     def close(self) -> None:
         """Sends the helpers home."""

@@ -12,7 +12,7 @@ from stages.alignment.assembly import CpuAssembler
 from stages.alignment.crew import Crew
 from stages.alignment.matching import Matcher
 from stages.alignment.memory import Memory
-from stages.alignment.plan import Plan, Side, make_plan
+from stages.alignment.plan import Plan, Recall, Side, make_plan, recall
 from stages.alignment.rehearsal import rehearsal_pairs
 from stages.alignment.resampling import shrink
 from stages.device.choice import DeviceName
@@ -94,12 +94,17 @@ class FlowAlignment(Stage[ExposurePair, AlignedPair]):
     def process(self, item: ExposurePair) -> Iterable[AlignedPair | Dropped]:
         """One aligned pair for each pair; with ``lookahead`` that of the pair before."""
         if not self._looks_ahead:
-            yield self._finish(item, [self._matcher.match(item)])
+            side = self._matcher.match(item)
+            yield self._finish(item, [side], self._recalled(item, side))
             return
-        own, following = self._matcher.match_both(item)
-        if self._held is not None:
+        if self._held is None:
+            own, _ = self._matcher.match_both(item)
+        else:
             held, side = self._held
-            yield self._finish(held, [side, following] if _follows(item, held) else [side])
+            (own, following), recalled = self._crew.both(
+                lambda: self._matcher.match_both(item), lambda: self._begin(held, side)
+            )
+            yield self._finish(held, [side, following] if _follows(item, held) else [side], recalled)
         self._held = (item, own)
 
     def flush(self) -> Iterable[AlignedPair | Dropped]:
@@ -107,16 +112,27 @@ class FlowAlignment(Stage[ExposurePair, AlignedPair]):
         if self._held is not None:
             held, side = self._held
             self._held = None
-            yield self._finish(held, [side])
+            yield self._finish(held, [side], self._recalled(held, side))
 
     def close(self) -> None:
         """Forget the frames and let the helpers go."""
         self._memory = self._held = self._assembler = None
         self._crew.close()
 
-    def _finish(self, pair: ExposurePair, sides: list[Side]) -> AlignedPair:
-        known = self._memory if self._memory is not None and self._memory.precedes(pair) else None
-        plan = make_plan(pair, sides, known)
+    def _recalled(self, pair: ExposurePair, side: Side) -> Recall | None:
+        """The frame before, if that is the pair's neighbour."""
+        memory = self._memory
+        return recall(pair, side, memory) if memory is not None and memory.precedes(pair) else None
+
+    def _begin(self, pair: ExposurePair, side: Side) -> Recall | None:
+        """What ``_finish`` needs and what can be done before the frame after is matched."""
+        recalled = self._recalled(pair, side)
+        if self._assembler is not None:
+            self._assembler.begin(pair, side, recalled)
+        return recalled
+
+    def _finish(self, pair: ExposurePair, sides: list[Side], recalled: Recall | None) -> AlignedPair:
+        plan = make_plan(pair, sides, recalled)
         reference, neighbour = self._assembled(plan)
         self._memory = Memory(
             pair.index,

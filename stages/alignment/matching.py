@@ -13,7 +13,8 @@ from stages.alignment.levels import eight_bit
 from stages.alignment.motion import Motion, MotionEstimator
 from stages.alignment.overlap import overlap
 from stages.alignment.plan import Side
-from stages.alignment.resampling import sample, shrink
+from stages.alignment.resampling import shrink
+from stages.alignment.sampling import sample
 from stages.alignment.tracking import MappingTracker
 from stages.frame import ExposurePair, PixelArray
 

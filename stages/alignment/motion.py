@@ -17,7 +17,8 @@ import numpy.typing as npt
 from stages.alignment.camera import Flow, Picture, camera_motion, coarse_shift, structure
 from stages.alignment.crew import Crew
 from stages.alignment.intensity import lookup
-from stages.alignment.resampling import fetch, places, resize, sample
+from stages.alignment.resampling import fetch, places, resize
+from stages.alignment.sampling import sample
 from stages.compiling import kernel
 
 FloatArray = npt.NDArray[np.float32]
@@ -146,13 +147,12 @@ def _settled(
     A pixel here is so many ``pixel`` in which round trips are told; a residual over as many fewer of them tells less.
     """
     round_trip_px = np.empty(reference.shape, np.float32)
-    there = places(forward)
-    _add_up(forward, fetch(backward, there), np.float32(pixel), round_trip_px)
+    _add_up(forward, fetch(backward, places(forward)), np.float32(pixel), round_trip_px)
     camera = camera_motion(forward, held, round_trip_px, pixel)
     by_camera = sample(neighbour, camera) if camera.any() else neighbour
     window_px = 2 * round((_EVIDENCE_WINDOW_PX / pixel - 1) / 2) + 1
     camera_residual = _residual(reference, by_camera, window_px)
-    flow_residual = _residual(reference, fetch(neighbour, there), window_px)
+    flow_residual = _residual(reference, sample(neighbour, forward), window_px)
     unknown = lookup(reference, np.float32(pixel) * DOUBT)
     flow = np.empty_like(forward)
     _depart(camera, forward, camera_residual, flow_residual, unknown, flow, round_trip_px)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from stages.alignment.camera import coarse_shift
 from stages.alignment.intensity import estimate_mapping, lookup
 from stages.alignment.levels import eight_bit
-from stages.alignment.resampling import fit
+from stages.alignment.resampling import reduce
 from stages.frame import PixelArray
 
-_SIZE_PX = 192
-"""Long side of the pictures of which the shift is found."""
+_LARGEST_PX = 192
+"""Long side of the pictures of which the shift is found, at most: as many pixels as make one, whole ones."""
 
 
 def overlap(under: PixelArray, over: PixelArray, bit_depth: int) -> tuple[PixelArray, PixelArray]:
@@ -24,11 +24,12 @@ def overlap(under: PixelArray, over: PixelArray, bit_depth: int) -> tuple[PixelA
         over: the same of the longer exposure.
         bit_depth: 8 or 10.
     """
-    here, there = fit(under, _SIZE_PX), fit(over, _SIZE_PX)
+    height, width = under.shape
+    factor = -(-max(height, width) // _LARGEST_PX)
+    here, there = (reduce(luma, max(1, height // factor), max(1, width // factor)) for luma in (under, over))
     lifted = lookup(here, estimate_mapping(here, there, bit_depth).under_to_over)
     shift = coarse_shift(eight_bit(lifted, bit_depth), eight_bit(there, bit_depth))
-    x, y = (round(step * under.shape[1] / here.shape[1]) for step in shift)
-    height, width = under.shape
+    x, y = (round(step * width / here.shape[1]) for step in shift)
     return (
         under[max(0, -y) : height - max(0, y), max(0, -x) : width - max(0, x)],
         over[max(0, y) : height + min(0, y), max(0, x) : width + min(0, x)],

@@ -14,7 +14,7 @@ from stages.alignment.exposure import Spots
 from stages.alignment.grain import stillness
 from stages.alignment.intensity import IntensityMapping
 from stages.alignment.memory import Memory
-from stages.alignment.resampling import sample
+from stages.alignment.sampling import sample
 from stages.compiling import kernel
 from stages.frame import ExposurePair, PixelArray, Planes
 
@@ -97,28 +97,32 @@ class Plan:
         return mapping.under_to_over if self.pair.reference_is_under else mapping.over_to_under
 
 
-def make_plan(pair: ExposurePair, sides: Sequence[Side], memory: Memory | None) -> Plan:
+def recall(pair: ExposurePair, first: Side, memory: Memory) -> Recall:
+    """The frame before, as seen from a frame of which it is the pair's neighbour."""
+    still = stillness(first.flow, pair.reference.planes.width)
+    return Recall(memory, still, sample(memory.confidence, first.flow) * first.confidence)
+
+
+def make_plan(pair: ExposurePair, sides: Sequence[Side], recalled: Recall | None) -> Plan:
     """The plan of a frame.
 
     Args:
         pair: names the reference.
         sides: the pair's neighbour first, then the frame on the other side where there is one.
-        memory: of the frame before, if that is the pair's neighbour.
+        recalled: the frame before, if that is the pair's neighbour.
     """
     first = sides[0]
-    confidence, still, recall = first.confidence, None, None
+    confidence = first.confidence
     spots = Spots.over(pair.reference.planes, confidence)
-    if memory is not None:
-        still = stillness(first.flow, pair.reference.planes.width)
-        recall = Recall(memory, still, sample(memory.confidence, first.flow) * confidence)
     layers = []
     for side in sides[1:]:
         agreed = np.minimum(confidence[spots.small], side.confidence[spots.small])
         kept, both = np.empty_like(confidence), np.empty_like(confidence)
-        _share(confidence, side.confidence, np.zeros_like(confidence) if still is None else still, kept, both)
+        still = np.zeros_like(confidence) if recalled is None else recalled.still
+        _share(confidence, side.confidence, still, kept, both)
         layers.append(Layer(side, agreed, kept))
         confidence = both
-    return Plan(pair, first, recall, tuple(layers), confidence, spots)
+    return Plan(pair, first, recalled, tuple(layers), confidence, spots)
 
 
 @kernel

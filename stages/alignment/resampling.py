@@ -74,28 +74,17 @@ def _average(plane: PixelArray, factor: int, small: PixelArray) -> None:
             small[y, x] = np.int32(np.float32(row[x]) * share + np.float32(0.5))
 
 
-def sample(image: Image, flow: npt.NDArray[np.float32], interpolation: int = cv2.INTER_LINEAR) -> Image:
-    """``image`` at each pixel's place plus its flow; the border is repeated outwards.
-
-    Args:
-        image: (h, w) or (h, w, channels).
-        flow: (h, w, 2) displacements (x, y) in pixels.
-        interpolation: of OpenCV.
-    """
-    return fetch(image, places(flow), interpolation)
-
-
 def places(flow: npt.NDArray[np.float32]) -> Places:
     """Where ``fetch`` looks: each pixel's place plus its flow (h, w, 2)."""
     at: Places = flow + _grid(*flow.shape[:2])
     return at
 
 
-def fetch(image: Image, at: Places, interpolation: int = cv2.INTER_LINEAR) -> Image:
+def fetch(image: Image, at: Places) -> Image:
     """``image`` at places; the border is repeated outwards."""
     # OpenCV's types ask for a second map, and it takes an empty one at its word.
     no_second: Any = None
-    pixels: Any = cv2.remap(image, at, no_second, interpolation, borderMode=cv2.BORDER_REPLICATE)
+    pixels: Any = cv2.remap(image, at, no_second, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     sampled: Image = pixels
     return sampled
 

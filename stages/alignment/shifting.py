@@ -17,13 +17,15 @@ from stages.frame import PixelArray
 FloatArray = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int32]
 
-_BLOCK_PX = 16
+BLOCK_PX = 16
+"""Room behind a row."""
 _CACHE_LINE_PX = 64
 _HALF, _ONE, _TWO, _THREE = np.float32(0.5), np.float32(1), np.float32(2), np.float32(3)
 _UNIT = np.float32(1 / 255)
-_BIAS = 1 << 15
+BIAS = 1 << 15
+"""Of the columns in numbers that stand for both directions: columns alone are never below 0."""
 # Places in memory are unsigned: a signed one could count from the end, and asking costs more than the sum.
-_BLOCK, _NEXT, _SECOND, _THIRD = np.uintp(_BLOCK_PX), np.uintp(1), np.uintp(2), np.uintp(3)
+_BLOCK, _NEXT, _SECOND, _THIRD = np.uintp(BLOCK_PX), np.uintp(1), np.uintp(2), np.uintp(3)
 
 
 @kernel
@@ -58,9 +60,9 @@ def shift_rows(
         end: row after the last.
     """
     height, width = targets[0].shape
-    whole, begins = np.zeros(width + _BLOCK_PX, np.int32), np.zeros(width + 1, np.int32)
-    x_part, y_part = np.zeros(width + _BLOCK_PX, np.float32), np.zeros(width + _BLOCK_PX, np.float32)
-    values = np.empty(width + _BLOCK_PX, np.float32)
+    whole, begins = np.zeros(width + BLOCK_PX, np.int32), np.zeros(width + 1, np.int32)
+    x_part, y_part = np.zeros(width + BLOCK_PX, np.float32), np.zeros(width + BLOCK_PX, np.float32)
+    values = np.empty(width + BLOCK_PX, np.float32)
     share = np.empty(width, np.uint8)
     for y in range(start, end):
         _split(
@@ -72,7 +74,7 @@ def shift_rows(
             x_part,
             y_part,
         )
-        runs = begins[: _find_runs(whole, width, begins) + 1]
+        runs = begins[: find_runs(whole, width, begins) + 1]
         if kept.size:
             enlarge_row(kept, row_at(y, height, kept.shape[0]), share)
         for number in range(len(sources)):
@@ -81,7 +83,7 @@ def shift_rows(
             if cubic:
                 _shift_cubic(sources[number], y, whole, runs, x_part, y_part, values)
             else:
-                _shift_linear(sources[number], y, whole, runs, x_part, y_part, values)
+                shift_linear(sources[number], y, whole, runs, x_part, y_part, values)
             if kept.size:
                 _mix(values, share, targets[number][y], np.float32(top))
             else:
@@ -107,12 +109,18 @@ def _split(
         column, line = np.floor(to_right), np.floor(to_bottom)
         x_part[x] = to_right - column
         y_part[x] = to_bottom - line
-        whole[x] = (np.int32(line) << np.int32(16)) + np.int32(column) + np.int32(_BIAS)
+        whole[x] = (np.int32(line) << np.int32(16)) + np.int32(column) + np.int32(BIAS)
 
 
 @part
-def _find_runs(whole: Counts, width: int, begins: Counts) -> int:
-    """How many runs of the same whole pixels there are, and where they begin; after the last stands the width."""
+def find_runs(whole: Counts, width: int, begins: Counts) -> int:
+    """How many runs of the same whole pixels there are, and where they begin; after the last stands the width.
+
+    Args:
+        whole: (width + ``BLOCK_PX``,) rows in the upper half of a number, columns plus ``BIAS`` in the lower.
+        width: of the row.
+        begins: (width + 1,), filled.
+    """
     whole[width:] = whole[width - 1]
     begins[0] = 0
     count = _NEXT
@@ -137,8 +145,8 @@ def _inside(begin: int, stop: int, away: int, taps: int, width: int) -> tuple[in
     The last may reach beyond the run.
     """
     first = min(max(begin, -away), stop)
-    room = max(width - (taps - 1) - away - first, 0) // _BLOCK_PX
-    return first, _BLOCK_PX * min((stop - first + _BLOCK_PX - 1) // _BLOCK_PX, room)
+    room = max(width - (taps - 1) - away - first, 0) // BLOCK_PX
+    return first, BLOCK_PX * min((stop - first + BLOCK_PX - 1) // BLOCK_PX, room)
 
 
 @part
@@ -147,7 +155,7 @@ def _look_ahead(source: PixelArray, y: int, whole: Counts) -> np.float32:
     height, width = source.shape
     total = 0
     for x in range(0, width, _CACHE_LINE_PX):
-        row, column = y + (whole[x] >> 16) + 3, x + (whole[x] & 0xFFFF) - _BIAS
+        row, column = y + (whole[x] >> 16) + 3, x + (whole[x] & 0xFFFF) - BIAS
         total += int(source[min(max(row, 0), height - 1), min(max(column, 0), width - 1)])
     return np.float32(total)
 
@@ -166,7 +174,7 @@ def _shift_cubic(
     pixels = source.reshape(-1)
     for number in range(runs.size - 1):
         start, stop = int(runs[number]), int(runs[number + 1])
-        row, away = y + (whole[start] >> 16), int(whole[start] & 0xFFFF) - _BIAS - 1
+        row, away = y + (whole[start] >> 16), int(whole[start] & 0xFFFF) - BIAS - 1
         x, size = _inside(start, stop, away, 4, width)
         left = x + away
         if start < x:
@@ -220,8 +228,8 @@ def _shift_cubic_at_border(
 
 
 @part
-def _shift_linear(
-    source: PixelArray,
+def shift_linear(
+    source: PixelArray | FloatArray,
     y: int,
     whole: Counts,
     runs: Counts,
@@ -229,11 +237,22 @@ def _shift_linear(
     y_part: FloatArray,
     values: FloatArray,
 ) -> None:
+    """Fills a row with what lies at its places between four pixels each.
+
+    Args:
+        source: (h, w), contiguous.
+        y: row.
+        whole: as for ``find_runs``.
+        runs: where they begin and, after the last, the width.
+        x_part: what is left of the displacement in x, in [0, 1).
+        y_part: the same in y.
+        values: (width + ``BLOCK_PX``,), filled.
+    """
     height, width = source.shape
     pixels = source.reshape(-1)
     for number in range(runs.size - 1):
         start, stop = int(runs[number]), int(runs[number + 1])
-        row, away = y + (whole[start] >> 16), int(whole[start] & 0xFFFF) - _BIAS
+        row, away = y + (whole[start] >> 16), int(whole[start] & 0xFFFF) - BIAS
         x, size = _inside(start, stop, away, 2, width)
         left = x + away
         if start < x:
@@ -254,7 +273,7 @@ def _shift_linear(
 
 @part
 def _shift_linear_at_border(
-    source: PixelArray,
+    source: PixelArray | FloatArray,
     row: int,
     column: int,
     begin: int,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from stages.compiling import part
 from stages.frame import PixelArray
@@ -38,7 +39,9 @@ def _cubic_weights(part: np.float32) -> tuple[np.float32, np.float32, np.float32
 
 
 @part
-def linear_pixel(source: PixelArray, row: int, column: int, x_part: np.float32, y_part: np.float32) -> np.float32:
+def linear_pixel(
+    source: PixelArray | npt.NDArray[np.float32], row: int, column: int, x_part: np.float32, y_part: np.float32
+) -> np.float32:
     """Between four pixels, of which the given one is the upper left."""
     height, width = source.shape
     upper, lower = min(max(row, 0), height - 1), min(max(row + 1, 0), height - 1)

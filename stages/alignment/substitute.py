@@ -40,6 +40,7 @@ ENOUGH_KNOWN_SHARE = 0.1
 """Of the neighbourhood: with less trusted saturated content in it, it has less of a say."""
 EVENNESS_SHARE = 1 / 160
 """Deviation, as a share of the long side, of the surroundings over which saturated tones are averaged."""
+_NOTHING = np.empty((3, 0, 0), np.float32)
 FAINT = 1e-3
 """Weight of a pixel's own tone in that mean: it counts where nothing around is saturated."""
 
@@ -71,17 +72,17 @@ def replace_untrusted(
     """
     saturating = saturating_codes(levels)
     values, gains = curve.astype(np.float32), chroma_gains(curve, levels)
-    continuation = np.empty((3, 0, 0), np.float32)
-    if reference_is_under:
-        luma_taps, chroma_taps = filter_taps(LUMA_GRAIN_PX), filter_taps(CHROMA_GRAIN_PX)
-    else:
-        luma_taps = chroma_taps = filter_taps(0)
-        trust = fit(confidence, FILL_SIZE_PX)
-        own = _thumbnails(reference, *trust.shape)
-        weighted = crew.scratch("saturated", (*trust.shape, 4), np.float32)
-        if weigh_saturated(own, saturating, weighted):
-            continuation = _continuation(weighted, own, neighbour, trust, values, gains, crew)
-    full, half = widened_weights(confidence, neighbour, crew)
+    luma_taps, chroma_taps = (
+        filter_taps(grain_px if reference_is_under else 0) for grain_px in (LUMA_GRAIN_PX, CHROMA_GRAIN_PX)
+    )
+    continuation, (full, half) = crew.both(
+        lambda: (
+            _NOTHING
+            if reference_is_under
+            else _continued(neighbour, reference, confidence, values, gains, saturating, crew)
+        ),
+        lambda: widened_weights(confidence, neighbour, crew),
+    )
     bounds = np.empty((2, 0), curve.dtype) if plausible is None else plausible
 
     def work_luma(start: int, end: int) -> None:
@@ -108,6 +109,24 @@ def replace_untrusted(
 
     crew.rows(neighbour.luma.shape, work_luma)
     crew.rows(neighbour.chroma.shape[1:], work_chroma)
+
+
+def _continued(
+    neighbour: Planes,
+    reference: Planes,
+    confidence: Confidence,
+    values: FloatImage,
+    gains: FloatImage,
+    saturating: tuple[np.float32, np.float32],
+    crew: Crew,
+) -> FloatImage:
+    """``_continuation`` of a reference, empty where it is not saturated anywhere."""
+    trust = fit(confidence, FILL_SIZE_PX)
+    own = _thumbnails(reference, *trust.shape)
+    weighted = crew.scratch("saturated", (*trust.shape, 4), np.float32)
+    if not weigh_saturated(own, saturating, weighted):
+        return _NOTHING
+    return _continuation(weighted, own, neighbour, trust, values, gains, crew)
 
 
 def saturating_codes(levels: Levels) -> tuple[np.float32, np.float32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,9 @@ FloatArray = npt.NDArray[np.float32]
 _NOTHING = np.empty((0, 0), np.uint8)
 
 
-def warp_planes(frames: Sequence[Planes], flow: Flow, crew: Crew, *, lent: int = 0) -> list[Planes]:
+def warp_planes(
+    frames: Sequence[Planes], flow: Flow, crew: Crew, *, lent: int = 0, displacements: Displacements | None = None
+) -> list[Planes]:
     """Frames of one size and depth, all along the same flow; the same objects when nothing moves.
 
     Args:
@@ -29,6 +32,7 @@ def warp_planes(frames: Sequence[Planes], flow: Flow, crew: Crew, *, lent: int =
             which is the frames' or smaller.
         crew: does it.
         lent: so many of the last are valid until the next are asked for: fresh memory costs more than filling it.
+        displacements: the flow, where it is widened already.
     """
     if not flow.any():
         return list(frames)
@@ -38,7 +42,7 @@ def warp_planes(frames: Sequence[Planes], flow: Flow, crew: Crew, *, lent: int =
         luma = crew.scratch(f"moved luma {number}", frame.luma.shape, frame.luma.dtype)
         chroma = crew.scratch(f"moved chroma {number}", frame.chroma.shape, frame.chroma.dtype)
         moved.append(Planes(luma, chroma, frame.bit_depth))
-    _shift(frames, flow, moved, (_NOTHING, _NOTHING), crew)
+    _shift(frames, displacements or widen_flow(flow, frames[0], crew), moved, (_NOTHING, _NOTHING), crew)
     return moved
 
 
@@ -52,21 +56,45 @@ def lay_warped_over(picture: Planes, frame: Planes, flow: Flow, weight: npt.NDAr
         weight: (h, w) in [0, 1], any size with the picture's aspect.
         crew: does it.
     """
-    if flow.any():
-        _shift([frame], flow, [picture], widened_weights(weight, picture, crew), crew)
-    else:
+    if not flow.any():
         lay_over(picture, frame, weight, crew)
+        return
+    displacements, kept = crew.both(
+        lambda: widen_flow(flow, frame, crew), lambda: widened_weights(weight, picture, crew)
+    )
+    _shift([frame], displacements, [picture], kept, crew)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Displacements:
+    """A flow at the columns of a picture's luma and of its chroma, (h, width); valid until the next flow is widened."""
+
+    across: FloatArray
+    down: FloatArray
+    half_across: FloatArray
+    half_down: FloatArray
+    scale: float
+    """Pixels at full size for one of the flow."""
+
+
+def widen_flow(flow: Flow, picture: Planes, crew: Crew) -> Displacements:
+    """A flow (h, w, 2) enlarged along its rows to the widths of a picture."""
+    (across, half_across), (down, half_down) = crew.both(
+        lambda: _widened(flow, 0, picture, crew), lambda: _widened(flow, 1, picture, crew)
+    )
+    return Displacements(across, down, half_across, half_down, picture.width / flow.shape[1])
 
 
 def _shift(
-    frames: Sequence[Planes], flow: Flow, targets: Sequence[Planes], kept: tuple[Weight, Weight], crew: Crew
+    frames: Sequence[Planes],
+    displacements: Displacements,
+    targets: Sequence[Planes],
+    kept: tuple[Weight, Weight],
+    crew: Crew,
 ) -> None:
     """Moves frames into targets, which keep of themselves what the weights of luma and of chroma say."""
-    first = frames[0]
-    scale, top = first.width / flow.shape[1], first.max_value
-    (across, half_across), (down, half_down) = crew.both(
-        lambda: _widened(flow, 0, first, crew), lambda: _widened(flow, 1, first, crew)
-    )
+    first, at, scale = frames[0], displacements, displacements.scale
+    height, top = first.height, first.max_value
     luma: tuple[Any, ...] = tuple(np.ascontiguousarray(frame.luma) for frame in frames)
     chroma: tuple[Any, ...] = tuple(np.ascontiguousarray(plane) for frame in frames for plane in frame.chroma)
     luma_targets = tuple(target.luma for target in targets)
@@ -74,11 +102,11 @@ def _shift(
 
     def shift_luma(start: int, end: int) -> None:
         # Cubic keeps the sharpness that every fractional shift by linear interpolation takes.
-        shift_rows(luma, across, down, scale, 1, first.height, luma_targets, kept[0], top, True, start, end)
+        shift_rows(luma, at.across, at.down, scale, 1, height, luma_targets, kept[0], top, True, start, end)
 
     def shift_chroma(start: int, end: int) -> None:
-        half, height = scale / 2, first.height
-        shift_rows(chroma, half_across, half_down, half, 2, height, chroma_targets, kept[1], top, False, start, end)
+        across, down = at.half_across, at.half_down
+        shift_rows(chroma, across, down, scale / 2, 2, height, chroma_targets, kept[1], top, False, start, end)
 
     crew.rows(first.luma.shape, shift_luma)
     crew.rows(first.chroma.shape[1:], shift_chroma)

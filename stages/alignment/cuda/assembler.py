@@ -17,12 +17,12 @@ from stages.alignment.cuda.shuttle import Shuttle
 from stages.alignment.cuda.warp import Displacements
 from stages.alignment.exposure import TRUST
 from stages.alignment.levels import Levels
-from stages.alignment.plan import FloatMap, Layer, Plan, Recall
+from stages.alignment.plan import FloatMap, Layer, Plan, Recall, Side
 from stages.alignment.resampling import fit
 from stages.alignment.substitute import FILL_SIZE_PX
 from stages.device.planes import DevicePlanes, Layout
 from stages.device.queue import DeviceQueue
-from stages.frame import Planes
+from stages.frame import ExposurePair, Planes
 
 _KEPT_FRAMES = 3
 """Captured frames that may be asked for again: the reference and both its neighbours."""
@@ -48,6 +48,9 @@ class DeviceAssembler:
     def bytes_sent(self) -> int:
         """To the device, so far."""
         return self._shuttle.bytes_sent
+
+    def begin(self, pair: ExposurePair, first: Side, recalled: Recall | None) -> None:
+        """Nothing: it takes a GPU no time that would be worth saving."""
 
     def assemble(self, plan: Plan) -> tuple[Planes, Planes]:
         """The reference, and the other exposure on its pixel grid.
