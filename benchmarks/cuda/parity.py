@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Final
 
 import torch
@@ -22,9 +23,19 @@ Row = dict[str, str | float | bool | None]
 
 
 def parity(bench: Bench, model: str, sizes: list[tuple[int, int]]) -> Iterator[Row]:
-    """Each mode, size and depth: the CPU's picture against the GPU's first, and against one replayed from a graph."""
-    for mode in MODES:
-        fuser = CudaFuser(load_model(model), mode, bench.queue(), frames_in_flight=2, precision=bench.precision)
+    """Each mode, size and depth: the CPU's picture against the GPU's first, and against one replayed from a graph.
+
+    Once with every operation a kernel of its own, once with kernels joined.
+    """
+    for mode, join_kernels in product(MODES, (False, True)):
+        fuser = CudaFuser(
+            load_model(model),
+            mode,
+            bench.queue(),
+            frames_in_flight=2,
+            precision=bench.precision,
+            join_kernels=join_kernels,
+        )
         cpu = Fuser(load_model(model), mode, torch.device("cpu"))
         for width, height in sizes:
             for bit_depth in (8, 10):
@@ -39,6 +50,7 @@ def parity(bench: Bench, model: str, sizes: list[tuple[int, int]]) -> Iterator[R
                         "mode": mode,
                         "size": f"{width}x{height}",
                         "bits": bit_depth,
+                        "join_kernels": join_kernels,
                         "precision": str(fuser.network.precision).removeprefix("torch."),
                         "frame": name,
                         "mean_255ths": difference.mean,

@@ -35,6 +35,7 @@ class Subject:
         size: (width, height).
         precision: of weights and pictures; None for the usual one.
         graphs: whether to replay from graphs.
+        join_kernels: whether operations are joined into fewer kernels.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Subject:
         *,
         precision: Precision | None = None,
         graphs: bool = True,
+        join_kernels: bool = True,
     ) -> None:
         bench.forget_memory()
         self._bench = bench
@@ -57,6 +59,7 @@ class Subject:
             frames_in_flight=SLOTS,
             precision=precision or bench.precision,
             graphs=graphs,
+            join_kernels=join_kernels,
         )
         self.pair = synthetic_pair(*size, bit_depth=8)
         self.picture = Format.of(self.pair[0], BT709)
@@ -152,20 +155,26 @@ def speed(bench: Bench, model: str, mode: Mode, size: tuple[int, int]) -> Iterat
 
 
 def variants(bench: Bench, model: str, mode: Mode, size: tuple[int, int]) -> Iterator[Row]:
-    """What half precision, graphs and cuDNN's own search for the fastest kernels bring."""
-    tried: list[tuple[Precision, bool, bool]] = [
-        ("half", True, False),
-        ("half", True, True),
-        ("half", False, False),
-        ("single", True, False),
-        ("single", False, False),
+    """What half precision, graphs, joined kernels and cuDNN's own search for the fastest ones bring."""
+    tried: list[tuple[Precision, bool, bool, bool]] = [
+        ("half", True, True, False),
+        ("half", True, True, True),
+        ("half", True, False, False),
+        ("half", False, True, False),
+        ("single", True, True, False),
+        ("single", False, False, False),
     ]
-    for precision, graphs, search in tried:
+    for precision, graphs, join_kernels, search in tried:
         before, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, search
         try:
-            subject = Subject(bench, model, mode, size, precision=precision, graphs=graphs)
+            subject = Subject(bench, model, mode, size, precision=precision, graphs=graphs, join_kernels=join_kernels)
             figures = {"compute_ms": subject.compute_ms(), "whole_ms": subject.whole_ms()}
-            row = subject.row | {"search": search} | figures | {"peak_mib": bench.peak_mib()}
+            row = (
+                subject.row
+                | {"join_kernels": join_kernels, "search": search}
+                | figures
+                | {"peak_mib": bench.peak_mib()}
+            )
         finally:
             torch.backends.cudnn.benchmark = before
         del subject  # or its memory would count as the next one's

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Literal, Protocol, TypeVar
+from typing import Final, Literal, ParamSpec, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,6 +17,8 @@ Lane = Literal["upload", "compute", "download"]
 LANES: Final[tuple[Lane, ...]] = ("upload", "compute", "download")
 
 Network = TypeVar("Network", bound=torch.nn.Module)
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 Work = Callable[[], None]
 """Operations of torch on the device's buffers; it waits for nothing."""
@@ -46,6 +48,9 @@ class DeviceQueue(Protocol):
 
     def place(self, network: Network) -> Network:
         """A network from the CPU, moved to the device."""
+
+    def join(self, function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+        """A function of tensors of the device that does the same in fewer kernels, where the device can."""
 
     def mark(self) -> Mark:
         """A new mark, which counts as passed until it is put."""

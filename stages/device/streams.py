@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from threading import Lock
 from typing import Final
@@ -9,7 +10,8 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from stages.device.queue import LANES, Lane, Mark, Network, Work
+from stages.device.joining import Joiner
+from stages.device.queue import LANES, Arguments, Lane, Mark, Network, Result, Work
 
 _capturing: Final = Lock()
 """A process can capture one graph at a time."""
@@ -24,6 +26,7 @@ class CudaQueue:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
+        self._joiner = Joiner()
         self.streams: Final[dict[Lane, torch.cuda.Stream]] = {lane: torch.cuda.Stream(device) for lane in LANES}
 
     def host_buffer(self, count: int, dtype: torch.dtype) -> Tensor:
@@ -41,6 +44,10 @@ class CudaQueue:
         with torch.cuda.stream(self.streams["compute"]):
             placed: Network = network.to(self._device)
         return placed
+
+    def join(self, function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+        """By torch's compiler, when it is first called."""
+        return self._joiner.join(function)
 
     def mark(self) -> Mark:
         """An event; waiting for it leaves the processor to others."""

@@ -50,12 +50,23 @@ class Fuser:
         mode: how much of a picture CEM and SAM see.
         device: from ``choose_device``.
         frames_in_flight: pairs that a GPU may have at once; a CPU finishes each before the next.
+        join_kernels: whether a GPU's operations are joined, which takes time at the start.
     """
 
-    def __init__(self, network: LCNDR, mode: Mode, device: torch.device, *, frames_in_flight: int = 1) -> None:
+    def __init__(
+        self,
+        network: LCNDR,
+        mode: Mode,
+        device: torch.device,
+        *,
+        frames_in_flight: int = 1,
+        join_kernels: bool = False,
+    ) -> None:
         self._engine: Engine
         if device.type == "cuda":
-            self._engine = CudaFuser(network, mode, CudaQueue(device), frames_in_flight=frames_in_flight)
+            self._engine = CudaFuser(
+                network, mode, CudaQueue(device), frames_in_flight=frames_in_flight, join_kernels=join_kernels
+            )
         else:
             self._engine = CpuFuser(network, mode)
 

@@ -52,13 +52,23 @@ class DetailRefinement(nn.Module):
 
     def forward(self, fused: Tensor, under: Tensor, over: Tensor) -> Tensor:
         """The refined picture; all (B, 1, H, W), luma in [0, 1]."""
-        ascent = EdgeAscent.between(under, over, self.floor.exp(), self.edge_noise.exp())
-        pulls = self._pulls(under - 0.5, over - 0.5)
+        ascent, pulls = self.prepare(under, over)
         refined, taken = fused - 0.5, torch.zeros_like(fused)
         for climb in LARGEST_CLIMB * torch.sigmoid(self.climb):
-            taken = MOMENTUM * taken + self._drawn(refined, pulls) + climb * ascent.on(refined)
-            refined = refined + taken
+            refined, taken = self.advance(refined, taken, climb, ascent, pulls)
         return refined + 0.5
+
+    def prepare(self, under: Tensor, over: Tensor) -> tuple[EdgeAscent, list[Pull]]:
+        """What leads all steps: both exposures' edges, and their patches at every level that draws."""
+        ascent = EdgeAscent.between(under, over, self.floor.exp(), self.edge_noise.exp())
+        return ascent, self._pulls(under - 0.5, over - 0.5)
+
+    def advance(
+        self, refined: Tensor, taken: Tensor, climb: Tensor, ascent: EdgeAscent, pulls: list[Pull]
+    ) -> tuple[Tensor, Tensor]:
+        """The picture, less 0.5, after a step, and the step; given the one before, zero at first."""
+        taken = MOMENTUM * taken + self._drawn(refined, pulls) + climb * ascent.on(refined)
+        return refined + taken, taken
 
     def _pulls(self, under: Tensor, over: Tensor) -> list[Pull]:
         """Of the picture, and of the next levels as many as are not too small."""

@@ -35,6 +35,9 @@ class LcndrConfig:
     frames_in_flight: int = 1
     """Frames that a GPU may have at once, copies up and down beside computation. 1 gives each frame before the next is
     taken, which suits live use; 3 keeps a GPU busy and gives each frame two frames later. A CPU always does one."""
+    join_kernels: bool = False
+    """Let torch's compiler join the many small operations after the weight maps into few kernels of a GPU, for a start
+    that takes some seconds longer, and minutes once a machine. A CPU has its own engine."""
 
     def __post_init__(self) -> None:
         """Refuse numbers that make no sense."""
@@ -56,7 +59,13 @@ class LcndrFusion(Stage[AlignedPair, FusedFrame]):
         """Load the network; pictures of the stream keep their size and depth."""
         config = self._config
         device = choose_device(config.device)
-        self._fuser = Fuser(load_model(config.model), config.mode, device, frames_in_flight=config.frames_in_flight)
+        self._fuser = Fuser(
+            load_model(config.model),
+            config.mode,
+            device,
+            frames_in_flight=config.frames_in_flight,
+            join_kernels=config.join_kernels,
+        )
         self._fuser.prepare(info.width, info.height, info.bit_depth)
         return info
 

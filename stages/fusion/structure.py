@@ -54,9 +54,19 @@ class StructureRevision(nn.Module):
         """The fused picture of a level that is revised, closer to what both exposures show; all (B, 1, h, w)."""
         index = level - self.revised_from
         step = LARGEST_STEP * torch.sigmoid(self.step[index])
-        pull = Pull.between(under - 0.5, over - 0.5, self.masking[index].exp(), self.noise[index].exp())
+        pull = self.prepare(under, over, self.masking[index].exp(), self.noise[index].exp())
         revised, taken = fused - 0.5, torch.zeros_like(fused)
         for _ in range(STEPS):
-            taken = MOMENTUM * taken + step * pull.on(revised)
-            revised = revised + taken
+            revised, taken = self.advance(revised, taken, step, pull)
         return revised + 0.5
+
+    @staticmethod
+    def prepare(under: Tensor, over: Tensor, masking: Tensor, noise: Tensor) -> Pull:
+        """What draws a level; arguments as for ``Pull.between``, but for luma in [0, 1]."""
+        return Pull.between(under - 0.5, over - 0.5, masking, noise)
+
+    @staticmethod
+    def advance(revised: Tensor, taken: Tensor, step: Tensor, pull: Pull) -> tuple[Tensor, Tensor]:
+        """The picture, less 0.5, after a step, and the step; given the one before, zero at first."""
+        taken = MOMENTUM * taken + step * pull.on(revised)
+        return revised + taken, taken

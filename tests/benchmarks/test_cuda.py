@@ -45,12 +45,12 @@ def test_a_rehearsal_goes_through_everything(rehearsal: Path, capsys: pytest.Cap
     assert command.main() == 0
     found = json.loads(rehearsal.read_text(encoding="utf-8"))
     assert {name: len(rows) for name, rows in found.items() if name not in ("device", "verdicts")} == {
-        "parity with the CPU": 8 * MODELS,
+        "parity with the CPU": 16 * MODELS,
         "parity with the CPU in alignment": 4,
         "alignment": 4,
         "speed": 4 * MODELS,
         "parts of a frame": 2 * MODELS,
-        "variants": 10 * MODELS,
+        "variants": 12 * MODELS,
     }
     assert found["verdicts"] == []
     assert all(row["graph"] for row in found["speed"])
@@ -63,7 +63,7 @@ def test_on_a_gpu_it_goes_through_everything(
     # Fakes all the way down: this shows that the code runs to its end, and nothing of a GPU.
     fake_cuda.install(monkeypatch)
     standin = StandInQueue()
-    for name in ("host_buffer", "device_buffer", "place"):
+    for name in ("host_buffer", "device_buffer", "place", "join"):
         monkeypatch.setattr(CudaQueue, name, staticmethod(getattr(standin, name)))
     monkeypatch.setattr(CudaQueue, "capture", lambda self, work: work)
     monkeypatch.setattr("benchmarks.cuda.trace.profile", lambda activities: profile(activities=activities[:1]))
@@ -78,7 +78,7 @@ def test_on_a_gpu_it_goes_through_everything(
     found = json.loads(file.read_text(encoding="utf-8"))
     assert found["device"].startswith("No GPU, 8 GiB; torch ")
     counts = [len(found[name]) for name in ("parity with the CPU", "speed", "parts of a frame", "variants")]
-    assert counts == [8 * MODELS, 2 * MODELS, MODELS, 5 * MODELS]
+    assert counts == [16 * MODELS, 2 * MODELS, MODELS, 6 * MODELS]
     assert {row["compute_ms"] for row in found["speed"]} == {100.0}
     assert not any(line.startswith("left out") for line in found["verdicts"])
     assert found["verdicts"][0].startswith("lcndr full 24x16: ")

@@ -23,7 +23,14 @@ FRAMES = WARM_UP_FRAMES + 3
 """The last ones are replayed from a graph."""
 
 
-def gpu(mode: Mode, *, in_flight: int = 3, precision: Precision = "auto", graphs: bool = True) -> CudaFuser:
+def gpu(
+    mode: Mode,
+    *,
+    in_flight: int = 3,
+    precision: Precision = "auto",
+    graphs: bool = True,
+    join_kernels: bool = False,
+) -> CudaFuser:
     return CudaFuser(
         load_model("lcndr"),
         mode,
@@ -31,6 +38,7 @@ def gpu(mode: Mode, *, in_flight: int = 3, precision: Precision = "auto", graphs
         frames_in_flight=in_flight,
         precision=precision,
         graphs=graphs,
+        join_kernels=join_kernels,
     )
 
 
@@ -60,6 +68,15 @@ def test_a_graph_gives_what_the_operations_one_by_one_give(
     pair = synthetic_pair(320, 200, bit_depth=8)
     eager, *_, replayed = all_of(gpu(mode, precision=precision), pair)
     assert Difference.between(eager, replayed).max <= 1
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("mode", ["full", "stream"])
+def test_joined_kernels_give_what_the_operations_one_by_one_give(mode: Mode, caplog: pytest.LogCaptureFixture) -> None:
+    pair = synthetic_pair(640, 360, bit_depth=8)
+    expected = all_of(gpu(mode, precision="single"), pair)[-1]
+    joined = all_of(gpu(mode, precision="single", join_kernels=True), pair)
+    assert all(Difference.between(planes, expected).max <= 1 for planes in joined)
     assert caplog.records == []
 
 

@@ -38,7 +38,10 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> StandInQueue:
     """Takes the place of a GPU in the stage."""
     queue = StandInQueue()
 
-    def fuser(network: LCNDR, mode: Mode, device: torch.device, *, frames_in_flight: int) -> CudaFuser:
+    def fuser(
+        network: LCNDR, mode: Mode, device: torch.device, *, frames_in_flight: int, join_kernels: bool
+    ) -> CudaFuser:
+        assert not join_kernels
         return CudaFuser(network, "full", queue, frames_in_flight=frames_in_flight, precision="single")
 
     monkeypatch.setattr("stages.fusion.stage.Fuser", fuser)

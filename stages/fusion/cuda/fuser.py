@@ -39,6 +39,7 @@ class CudaFuser:
         frames_in_flight: 1 finishes each pair before the next.
         precision: of weights and pictures on the device.
         graphs: False runs every pair operation by operation.
+        join_kernels: whether operations are joined into fewer kernels; compiles when first used.
 
     Raises:
         DeviceError: the device gave out.
@@ -53,17 +54,19 @@ class CudaFuser:
         frames_in_flight: int = 1,
         precision: Precision = "auto",
         graphs: bool = True,
+        join_kernels: bool = False,
     ) -> None:
         self._mode: Mode = mode
         self._queue = queue
         self._frames_in_flight = frames_in_flight
         self._graphs = graphs
+        self._join_kernels = join_kernels
         self._ring: Ring | None = None
         with self._leaving_nothing("to start on"):
             if precision == "auto":
                 self.network = self._half_if_good(network)
             else:
-                self.network = self._placed(network, precision)
+                self.network = self._placed(network, precision, joined=join_kernels)
 
     @property
     def in_flight(self) -> int:
@@ -110,11 +113,18 @@ class CudaFuser:
         program = ReplayedProgram(PairProgram(network, picture), self._queue, graphs=self._graphs)
         return Ring(self._queue, program, picture, slots)
 
-    def _placed(self, network: LCNDR, precision: Precision) -> DeviceNetwork:
-        return self._queue.place(DeviceNetwork(network, self._mode, _DTYPES[precision]))
+    def _placed(self, network: LCNDR, precision: Precision, *, joined: bool) -> DeviceNetwork:
+        placed = self._queue.place(DeviceNetwork(network, self._mode, _DTYPES[precision]))
+        if joined:
+            placed.join(self._queue.join)
+        return placed
 
     def _half_if_good(self, network: LCNDR) -> DeviceNetwork:
-        half, single = self._placed(network, "half"), self._placed(network, "single")
+        # Single precision as it stands is what every other way is held against.
+        half, single = (
+            self._placed(network, "half", joined=self._join_kernels),
+            self._placed(network, "single", joined=False),
+        )
         difference = Difference.between(*(self._trial(candidate) for candidate in (half, single)))
         if difference.is_small:
             return half

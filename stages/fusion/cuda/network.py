@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -51,6 +53,7 @@ class DeviceNetwork(nn.Module):
         # Both stay in single precision, their weights and what they see: they live on small differences.
         self._structure, self._parts.blend.structure = self._parts.blend.structure, None
         self._refinement, self._parts.refinement = self._parts.refinement, None
+        self._hold: Callable[[Tensor, Tensor, Tensor], Tensor] = hold_tones
         self._parts.to(precision)
         for weight in self._parts.parameters():
             if weight.dim() == 4:
@@ -64,6 +67,13 @@ class DeviceNetwork(nn.Module):
         self.register_buffer("sobel", both.to(precision))
         self.gradients: Tensor
         self.register_buffer("gradients", (_GRADIENT_GAIN * both).repeat(2, 1, 1, 1).to(precision))
+
+    def join(self, join: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+        """Let the steps after CEM and SAM, hundreds of small operations each, be joined into few kernels."""
+        for part in (self._structure, self._refinement):
+            for name in ("prepare", "advance") if part is not None else ():
+                setattr(part, name, join(getattr(part, name)))
+        self._hold = join(hold_tones)
 
     def forward(self, lumas: Tensor) -> Tensor:
         """Fuse luma.
@@ -140,12 +150,12 @@ class DeviceNetwork(nn.Module):
     def revise(self, coarse: Tensor, lumas: Tensor) -> Tensor:
         """``LCNDR.revise``, (1, 1, H, W)."""
         darker, brighter = lumas.amin(dim=1, keepdim=True), lumas.amax(dim=1, keepdim=True)
-        held = hold_tones(self._revised(coarse, darker, brighter), darker, brighter)
+        held = self._hold(self._revised(coarse, darker, brighter), darker, brighter)
         if self._refinement is None:
             return held
         under, over = lumas.float().split(1, dim=1)
         refined = self._refinement(held.float(), under, over).to(self.precision)
-        return hold_tones(refined, darker, brighter)
+        return self._hold(refined, darker, brighter)
 
     def _revised(self, coarse: Tensor, darker: Tensor, brighter: Tensor) -> Tensor:
         """``EdgeRevision``."""
