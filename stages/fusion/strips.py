@@ -15,7 +15,7 @@ _PIXELS = 1 << 17
 """Of a strip. Measured: below, the overhead of each call shows; above, threads share the work unevenly."""
 _FEWEST_ROWS = 16
 """Strips recompute the rows around them; of very wide pictures they are taller than the cache would like."""
-_ALONE_PIXELS = 1 << 15
+_ALONE_PIXELS = 1 << 14
 """Of a picture that is done in one strip."""
 _MARGIN_ROWS = 16
 """Below a strip: no pass looks further, at the picture's own height or half of it."""
