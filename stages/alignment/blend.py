@@ -24,9 +24,15 @@ def lay_over(picture: Planes, other: Planes, weight: npt.NDArray[np.float32], cr
         crew: does it.
     """
     full, half = widened_weights(weight, picture, crew)
-    crew.rows(picture.luma.shape, lambda *rows: _lay_over(other.luma, full, picture.luma, *rows))
-    for source, target in zip(other.chroma, picture.chroma, strict=True):
-        crew.rows(source.shape, lambda *rows, source=source, target=target: _lay_over(source, half, target, *rows))
+
+    def lay_chroma(start: int, end: int) -> None:
+        for source, target in zip(other.chroma, picture.chroma, strict=True):
+            _lay_over(source, half, target, start, end)
+
+    crew.rows(
+        (picture.luma.shape, lambda start, end: _lay_over(other.luma, full, picture.luma, start, end)),
+        (picture.chroma.shape[1:], lay_chroma),
+    )
 
 
 @kernel

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+Rows = Callable[[int, int], None]
+"""Work on some rows of a plane."""
 First = TypeVar("First")
 Second = TypeVar("Second")
 
@@ -48,19 +51,23 @@ class Crew:
         # A helper who did not come to it is busy, perhaps waiting for this very thread.
         return result, second() if other.cancel() else other.result()
 
-    def rows(self, shape: tuple[int, ...], work: Callable[[int, int], None]) -> None:
-        """Works through a plane of a shape: ``work`` gets the first row of a part and the row after its last."""
-        height, width = shape
-        if self._hands == 1 or height * width < _FEWEST_PIXELS:
-            work(0, height)
+    def rows(self, *planes: tuple[tuple[int, ...], Rows]) -> None:
+        """Works through planes side by side.
+
+        Args:
+            planes: the shape of each, and its work, which gets the first row of a part and the row after its last.
+        """
+        parts = [(work, *rows) for (height, width), work in planes for rows in self._split(height, width)]
+        if self._hands == 1 or len(parts) == len(planes):
+            for work, start, end in parts:
+                work(start, end)
             return
         # Rows take unequally long: whoever has done a part takes the next.
-        number = min(_PARTS_A_HAND * self._hands, height)
-        left = iter([(height * part // number, height * (part + 1) // number) for part in range(number)])
+        left = iter(parts)
 
         def share() -> None:
             while (part := next(left, None)) is not None:
-                work(*part)
+                part[0](part[1], part[2])
 
         others = [self._helpers.submit(share) for _ in range(self._hands - 1)]
         try:
@@ -73,6 +80,11 @@ class Crew:
             # One who did not come to it would find nothing left.
             if not other.cancel():
                 other.result()
+
+    def _split(self, height: int, width: int) -> Iterator[tuple[int, int]]:
+        """First row and row after the last of each part of a plane."""
+        number = min(_PARTS_A_HAND * self._hands, height) if height * width >= _FEWEST_PIXELS else 1
+        return pairwise(height * part // number for part in range(number + 1))
 
     def close(self) -> None:
         """Sends the helpers home."""

@@ -33,8 +33,7 @@ def through_curve(planes: Planes, curve: PixelArray, gains: npt.NDArray[np.float
         for source, target in zip(planes.chroma, chroma, strict=True):
             _amplify_rows(source, gain, middle, top, target, start, end)
 
-    crew.rows(luma.shape, map_luma)
-    crew.rows(small.shape, map_chroma)
+    crew.rows((luma.shape, map_luma), (small.shape, map_chroma))
     return Planes(luma, chroma, planes.bit_depth)
 
 

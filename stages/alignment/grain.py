@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.alignment.camera import Flow
-from stages.alignment.crew import Crew
+from stages.alignment.crew import Crew, Rows
 from stages.alignment.enlarging import Weight, enlarge_row, row_at, widened_weights
 from stages.alignment.intensity import lookup
 from stages.compiling import kernel
@@ -114,26 +114,23 @@ def steady(frame: Planes, remembered: Planes, share: npt.NDArray[np.float32], lu
     """
     luma, chroma = np.empty_like(frame.luma), np.empty_like(frame.chroma)
     full, half = widened_weights(share, frame, crew)
-    _draw(frame.luma, remembered.luma, full, luma_grain, luma, crew)
+    drawn = [_drawing(frame.luma, remembered.luma, full, luma_grain, luma)]
     for plane, before, target in zip(frame.chroma, remembered.chroma, chroma, strict=True):
-        _draw(plane, before, half, Grain.of(plane, frame.bit_depth), target, crew)
+        drawn.append(_drawing(plane, before, half, Grain.of(plane, frame.bit_depth), target))
+    crew.rows(*drawn)
     return Planes(luma, chroma, frame.bit_depth)
 
 
-def _draw(
-    plane: PixelArray,
-    remembered: PixelArray,
-    share: Weight,
-    grain: Grain,
-    target: PixelArray,
-    crew: Crew,
-) -> None:
+def _drawing(
+    plane: PixelArray, remembered: PixelArray, share: Weight, grain: Grain, target: PixelArray
+) -> tuple[tuple[int, ...], Rows]:
+    """A plane's shape, and the work on its rows."""
     allowed: Any = np.rint(TOLERATED_DEVIATIONS * grain.deviation + ROUNDING).astype(plane.dtype)
 
     def work(start: int, end: int) -> None:
         _draw_rows(plane, remembered, share, lookup(plane[start:end], allowed), target, start, end)
 
-    crew.rows(plane.shape, work)
+    return plane.shape, work
 
 
 @kernel

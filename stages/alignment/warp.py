@@ -108,8 +108,7 @@ def _shift(
         across, down = at.half_across, at.half_down
         shift_rows(chroma, across, down, scale / 2, 2, height, chroma_targets, kept[1], top, False, start, end)
 
-    crew.rows(first.luma.shape, shift_luma)
-    crew.rows(first.chroma.shape[1:], shift_chroma)
+    crew.rows((first.luma.shape, shift_luma), (first.chroma.shape[1:], shift_chroma))
 
 
 def _widened(flow: Flow, axis: int, picture: Planes, crew: Crew) -> tuple[FloatArray, FloatArray]:

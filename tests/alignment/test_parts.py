@@ -338,16 +338,23 @@ def test_a_whole_number_of_pixels_is_averaged_as_opencv_does() -> None:
 
 
 def test_a_crew_works_through_every_row_once_and_lets_errors_through() -> None:
-    rows = np.zeros(1000, int)
+    large, small = np.zeros(1000, int), np.zeros(3, int)
 
     def count(start: int, end: int) -> None:
-        rows[start:end] += 1
+        large[start:end] += 1
 
-    CREW.rows((1000, 1000), count)
-    assert (rows == 1).all()
+    def count_few(start: int, end: int) -> None:
+        small[start:end] += 1
 
-    def fail() -> None:
+    CREW.rows(((1000, 1000), count), ((3, 20), count_few))
+    assert (large == 1).all()
+    assert (small == 1).all()
+
+    def fail(*_: int) -> None:
         raise ValueError("in a helper")
+
+    with pytest.raises(ValueError, match="in a helper"):
+        CREW.rows(((1000, 1000), count), ((1000, 1000), fail))
 
     with pytest.raises(ValueError, match="in a helper"):
         CREW.both(lambda: None, fail)

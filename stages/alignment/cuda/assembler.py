@@ -11,6 +11,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from stages.alignment.camera import Flow
+from stages.alignment.continuation import FILL_SIZE_PX
 from stages.alignment.cuda.continuation import Continuation, Matrix
 from stages.alignment.cuda.program import Cargo, Followed, Guess, Laid, Recalled, develop
 from stages.alignment.cuda.shuttle import Shuttle
@@ -19,7 +20,6 @@ from stages.alignment.exposure import TRUST
 from stages.alignment.levels import Levels
 from stages.alignment.plan import FloatMap, Layer, Plan, Recall, Side
 from stages.alignment.resampling import fit
-from stages.alignment.substitute import FILL_SIZE_PX
 from stages.device.planes import DevicePlanes, Layout
 from stages.device.queue import DeviceQueue
 from stages.frame import ExposurePair, Planes

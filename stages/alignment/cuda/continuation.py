@@ -1,4 +1,4 @@
-"""What saturated parts are taken for at the other exposure: ``stages.alignment.substitute`` on the device.
+"""What saturated parts are taken for at the other exposure: ``stages.alignment.continuation`` on the device.
 
 The pictures are small and every step is linear along rows and columns: OpenCV's own filters, told as matrices.
 """
@@ -15,11 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from stages.alignment.cuda.picture import Picture, lookup, rounded
-from stages.alignment.cuda.substitute import chroma_gains
-from stages.alignment.levels import Levels
-from stages.alignment.resampling import fit
-from stages.alignment.substitute import (
+from stages.alignment.continuation import (
     ENOUGH_KNOWN_SHARE,
     EVENNESS_SHARE,
     FAINT,
@@ -27,6 +23,10 @@ from stages.alignment.substitute import (
     SMOOTH_SIZE_PX,
     thumbnail_step,
 )
+from stages.alignment.cuda.picture import Picture, lookup, rounded
+from stages.alignment.cuda.substitute import chroma_gains
+from stages.alignment.levels import Levels
+from stages.alignment.resampling import fit
 from stages.device.planes import Layout
 
 Matrix = npt.NDArray[np.float32]
