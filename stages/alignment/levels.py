@@ -31,6 +31,16 @@ class Levels:
         """Code values from black to white."""
         return self.white - self.black
 
+    @property
+    def chroma_span(self) -> float:
+        """Code values from one extreme of chroma to the other."""
+        return self.span * 224 / 219 if self.black else float(self.span)
+
+    @property
+    def grey(self) -> int:
+        """Code value of chroma."""
+        return 8 * self.black if self.black else (self.white + 1) // 2
+
 
 def eight_bit(luma: PixelArray, bit_depth: int) -> npt.NDArray[np.uint8]:
     """Luma of 8 or 10 bit with 8."""

@@ -8,15 +8,16 @@ import numpy as np
 from stages.alignment.camera import Picture
 from stages.alignment.confidence import confidence_map
 from stages.alignment.crew import Crew
-from stages.alignment.intensity import IntensityMapping, lookup
+from stages.alignment.intensity import IntensityMapping
 from stages.alignment.levels import eight_bit
+from stages.alignment.lifting import Lifter, Reduced
 from stages.alignment.motion import Motion, MotionEstimator
-from stages.alignment.overlap import overlap
+from stages.alignment.overlap import shared, shift_between
 from stages.alignment.plan import Side
 from stages.alignment.resampling import shrink
 from stages.alignment.sampling import sample
 from stages.alignment.tracking import MappingTracker
-from stages.frame import ExposurePair, PixelArray
+from stages.frame import ExposurePair, PixelArray, Planes
 
 _GRAIN_BLUR_PX = 0.8
 """Deviation of the blur that takes the edge off sensor noise before pictures are compared."""
@@ -35,7 +36,8 @@ class Matcher:
         self._crew = crew
         self._motion = MotionEstimator(crew)
         self._mapping = MappingTracker()
-        self._last: tuple[PixelArray, PixelArray] | None = None
+        self._lifter = Lifter()
+        self._last: tuple[Planes, Reduced] | None = None
 
     def match(self, pair: ExposurePair) -> Side:
         """The neighbour as seen from the reference."""
@@ -58,23 +60,27 @@ class Matcher:
         bit_depth = pair.reference.planes.bit_depth
         reference, neighbour = self._reduced(pair)
         under, over = (reference, neighbour) if pair.reference_is_under else (neighbour, reference)
-        mapping = self._mapping.follow(pair, *overlap(under, over, bit_depth))
-        if pair.reference_is_under:
-            reference = lookup(reference, mapping.under_to_over)
-        else:
-            neighbour = lookup(neighbour, mapping.under_to_over)
-        return _picture(reference, bit_depth), _picture(neighbour, bit_depth), mapping
+        shift = shift_between(under.luma, over.luma, bit_depth)
+        mapping = self._mapping.follow(pair, *shared(under.luma, over.luma, shift))
+        lifted = self._lifter.lift(pair, under, over, mapping.under_to_over, shift)
+        pictures = (_picture(lifted, bit_depth), _picture(over.luma, bit_depth))
+        return *(pictures if pair.reference_is_under else pictures[::-1]), mapping
 
-    def _reduced(self, pair: ExposurePair) -> tuple[PixelArray, PixelArray]:
-        """Luma of reference and neighbour at the working size; the neighbour as a rule was the last reference."""
-        here, there = pair.reference.planes.luma, pair.neighbour.planes.luma
-        reference = shrink(here, self._long_side_px)
-        if self._last is not None and self._last[0] is there:
-            neighbour = self._last[1]
-        else:
-            neighbour = shrink(there, self._long_side_px)
+    def _reduced(self, pair: ExposurePair) -> tuple[Reduced, Reduced]:
+        """Reference and neighbour at the working size; the neighbour as a rule was the last reference."""
+        here, there = pair.reference.planes, pair.neighbour.planes
+        reference = self._reduce(here)
+        neighbour = self._last[1] if self._last is not None and self._last[0] is there else self._reduce(there)
         self._last = here, reference
         return reference, neighbour
+
+    def _reduce(self, planes: Planes) -> Reduced:
+        half_px = -(-self._long_side_px // 2)
+        luma = shrink(planes.luma, self._long_side_px)
+        small = [shrink(plane, half_px) for plane in planes.chroma]
+        chroma = np.empty((2, *small[0].shape), planes.chroma.dtype)
+        chroma[:] = small
+        return Reduced(luma, chroma)
 
 
 def _side(

@@ -6,11 +6,16 @@ import numpy as np
 import pytest
 
 from stages.alignment.intensity import estimate_mapping
-from stages.alignment.overlap import overlap
+from stages.alignment.overlap import shared, shift_between
+from stages.frame import PixelArray
 from tests.alignment.scenes import photograph, textured_radiance, window
 
 HEIGHT, WIDTH = 200, 320
 CANVAS = textured_radiance(HEIGHT + 128, WIDTH + 128, seed=9)
+
+
+def overlap(under: PixelArray, over: PixelArray, bit_depth: int) -> tuple[PixelArray, PixelArray]:
+    return shared(under, over, shift_between(under, over, bit_depth))
 
 
 @pytest.mark.parametrize("dx", [-24.0, 24.0])
