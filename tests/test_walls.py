@@ -23,6 +23,7 @@ SHARED = {
     "stages.compiling",
     "stages.hardware",
     "stages.device.choice",
+    "stages.device.joining",
     "stages.device.planes",
     "stages.device.queue",
     "stages.device.standin",
