@@ -6,6 +6,8 @@ Where trust is not quite full, a pixel of luma that cannot be right is moved jus
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 import numpy.typing as npt
 
@@ -19,6 +21,10 @@ FloatArray = npt.NDArray[np.float32]
 REACH_PX = 3
 """Of the softening to each side."""
 _PIECE_PX = 64
+Coloring: TypeAlias = tuple[np.int32, np.int32, bool]
+"""Code value of no colour difference; the sum of both differences above which a pixel is coloured; whether the
+reference is lifted. A channel that clips in the longer exposure leaves luma darker there, or brighter in the shorter
+one, than that of grey."""
 _HALF = np.float32(0.5)
 WHOLE = int(255 * CHECKED)
 """Weight, 255 = 1, from which all is kept."""
@@ -33,6 +39,8 @@ def lay_luma(
     saturating: tuple[np.float32, np.float32],
     continuation: FloatArray,
     plausible: PixelArray,
+    chroma: PixelArray,
+    coloring: Coloring,
     weight: Weight,
     target: PixelArray,
     start: int,
@@ -48,6 +56,8 @@ def lay_luma(
         continuation: (3, any height, any width) luma and both colour differences of a picture that stands in where the
             reference is saturated; empty where it is nowhere.
         plausible: (2, code values) the lowest and the highest luma for each of the reference's; empty: any.
+        chroma: (2, ceil(h/2), ceil(w/2)) of the reference.
+        coloring: what its colours leave open.
         weight: (any height, w) of what is kept of the target.
         target: luma of the neighbour, written to.
         start: row.
@@ -57,7 +67,20 @@ def lay_luma(
     kept = np.empty(_PIECE_PX, np.uint8)
     for y in range(start, end):
         _lay_luma_row(
-            reference, curve, taps, saturating, continuation, plausible, weight, target, y, kept, column, tone
+            reference,
+            curve,
+            taps,
+            saturating,
+            continuation,
+            plausible,
+            chroma,
+            coloring,
+            weight,
+            target,
+            y,
+            kept,
+            column,
+            tone,
         )
 
 
@@ -69,6 +92,8 @@ def _lay_luma_row(
     saturating: tuple[np.float32, np.float32],
     continuation: FloatArray,
     plausible: PixelArray,
+    chroma: PixelArray,
+    coloring: Coloring,
     weight: Weight,
     target: PixelArray,
     y: int,
@@ -87,7 +112,8 @@ def _lay_luma_row(
         shares = kept[: stop - begin]
         enlarge_piece(weight, row, begin, shares)
         if plausible.size:
-            _confine(reference[y, begin:stop], plausible, shares, target[y, begin:stop])
+            colors = chroma[:, y // 2, begin // 2 :]
+            _confine(reference[y, begin:stop], plausible, colors, coloring, shares, target[y, begin:stop])
         if _least(shares) >= WHOLE:
             continue
         _soften(reference, y, begin, stop, taps, column, tone)
@@ -197,13 +223,30 @@ def _least(weight: Weight) -> int:
 
 
 @part
-def _confine(reference: PixelArray, plausible: PixelArray, weight: Weight, target: PixelArray) -> None:
-    """Holds what is not fully trusted between the lowest and the highest."""
+def _confine(
+    reference: PixelArray,
+    plausible: PixelArray,
+    colors: PixelArray,
+    coloring: Coloring,
+    weight: Weight,
+    target: PixelArray,
+) -> None:
+    """Holds what is not fully trusted between the lowest and the highest, but for the side that its colour leaves open.
+
+    ``colors`` begins at the first pixel, whose column is even.
+    """
     lowest, highest = plausible[0], plausible[1]
+    grey, least, is_lifted = coloring
     for x in range(target.size):
         if weight[x] < 255:
-            code = np.uintp(reference[x])
-            target[x] = min(max(target[x], lowest[code]), highest[code])
+            code, value = np.uintp(reference[x]), target[x]
+            u, v = np.int32(colors[0, x // 2]) - grey, np.int32(colors[1, x // 2]) - grey
+            is_colored = abs(u) + abs(v) > least
+            if not (is_colored and is_lifted):
+                value = max(value, lowest[code])
+            if is_lifted or not is_colored:
+                value = min(value, highest[code])
+            target[x] = value
 
 
 @part

@@ -25,6 +25,8 @@ FADE_SHARE = 0.08
 LUMA_GRAIN_PX, CHROMA_GRAIN_PX = 0.7, 1.0
 """Deviations of the blur of a frame that is lifted by some stops, which would show its noise multiplied: measured,
 +2 dB at 4.5 stops and strong noise, -0.05 dB at 3 stops and little."""
+COLORED_SHARE = 0.1
+"""Of the range from black to white."""
 SATURATED_SHARES = (0.92, 0.98)
 """Of the range from black to white: up to the first a pixel speaks for itself, from the second it is saturated."""
 
@@ -70,11 +72,25 @@ def replace_untrusted(
     continuation = np.empty((3, 0, 0), np.float32)
     if saturated is not None and other is not None:
         continuation = continue_saturated(saturated, other, values, gains, neighbour.max_value, crew)
+    coloring = np.int32(levels.grey), np.int32(colored_codes(levels)), reference_is_under
     bounds = np.empty((2, 0), curve.dtype) if plausible is None else plausible
 
     def work_luma(start: int, end: int) -> None:
         own, target = reference.luma, neighbour.luma
-        lay_luma(own, values, luma_taps, saturating, continuation, bounds, full, target, start, end)
+        lay_luma(
+            own,
+            values,
+            luma_taps,
+            saturating,
+            continuation,
+            bounds,
+            reference.chroma,
+            coloring,
+            full,
+            target,
+            start,
+            end,
+        )
 
     def work_chroma(start: int, end: int) -> None:
         for channel in range(2):
@@ -101,6 +117,11 @@ def saturating_codes(levels: Levels) -> tuple[np.float32, np.float32]:
     """Luma up to which a pixel speaks for itself, and from which it is saturated."""
     low, high = SATURATED_SHARES
     return np.float32(levels.black + low * levels.span), np.float32(levels.black + high * levels.span)
+
+
+def colored_codes(levels: Levels) -> int:
+    """Sum of both colour differences above which luma is not that of grey at another exposure."""
+    return round(COLORED_SHARE * levels.span)
 
 
 def filter_taps(deviation_px: float) -> npt.NDArray[np.float32]:

@@ -187,7 +187,7 @@ def test_the_reference_stands_in_alike(
         plausible = plausible_codes(curve, deviation, levels)
         bounds = device_plausible_codes(table, torch.from_numpy(deviation), levels)
         assert np.array_equal(np.stack([codes.numpy() for codes in bounds]), plausible)
-        moved = confined(moved, own.luma, bounds, kept)
+        moved = confined(moved, own, bounds, kept, levels, reference_is_under=reference_is_under)
     ours = replaced(moved, standin, kept)
     changed = Planes(neighbour.luma.copy(), neighbour.chroma.copy(), bit_depth)
     substitute.replace_untrusted(

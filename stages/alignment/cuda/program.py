@@ -155,7 +155,7 @@ def _completed(
     if guess.checks:
         grain = grain or Grain.of(reference, top + 1)
         plausible = plausible_codes(curve, grain.deviation[0], levels)
-        moved = confined(moved, reference.luma, plausible, kept)
+        moved = confined(moved, reference, plausible, kept, levels, reference_is_under=guess.continuation is None)
     return replaced(moved, standin, kept)
 
 

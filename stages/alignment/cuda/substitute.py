@@ -17,6 +17,7 @@ from stages.alignment.substitute import (
     FADE_SHARE,
     GAIN_LIMITS,
     LUMA_GRAIN_PX,
+    colored_codes,
     filter_taps,
     saturating_codes,
 )
@@ -68,10 +69,25 @@ def plausible_codes(curve: Tensor, deviation: Tensor, levels: Levels) -> tuple[T
     return lowest.clamp(min=0), highest.masked_fill(codes + reach >= white, top).clamp(max=top)
 
 
-def confined(neighbour: Picture, reference: Tensor, plausible: tuple[Tensor, Tensor], kept: Weights) -> Picture:
-    """Luma of what is not fully trusted held between the lowest and the highest for the reference's luma (H, W)."""
-    lowest, highest = (lookup(reference, codes) for codes in plausible)
-    held = torch.minimum(torch.maximum(neighbour.luma, lowest), highest)
+def confined(
+    neighbour: Picture,
+    reference: Picture,
+    plausible: tuple[Tensor, Tensor],
+    kept: Weights,
+    levels: Levels,
+    *,
+    reference_is_under: bool,
+) -> Picture:
+    """Luma of what is not fully trusted held between the lowest and the highest for the reference's.
+
+    Of coloured pixels, luma is held from the one side that clipping channels do not leave open.
+    """
+    lowest, highest = (lookup(reference.luma, codes) for codes in plausible)
+    colored = (reference.chroma - levels.grey).abs().sum(dim=0) > colored_codes(levels)
+    height, width = reference.luma.shape
+    colored = colored.repeat_interleave(2, dim=0).repeat_interleave(2, dim=1)[:height, :width]
+    above, below = torch.maximum(neighbour.luma, lowest), torch.minimum(neighbour.luma, highest)
+    held = torch.where(colored, below if reference_is_under else above, torch.minimum(above, highest))
     return Picture(torch.where(kept.luma < 1, held, neighbour.luma), neighbour.chroma)
 
 
