@@ -7,8 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
+import numpy as np
+
 from stages.alignment.assembler import Assembler, choose_assembler, reason_to_give_up
 from stages.alignment.assembly import CpuAssembler
+from stages.alignment.blend import lay_over
 from stages.alignment.crew import Crew
 from stages.alignment.matching import Matcher
 from stages.alignment.memory import Memory
@@ -81,8 +84,11 @@ class FlowAlignment(Stage[ExposurePair, AlignedPair]):
         """
         rehearsal = FlowAlignment(self._config, self._assembler)
         for pair in rehearsal_pairs(info.bit_depth):
-            # They are too small to be shrunk on the way.
-            shrink(pair.reference.planes.luma, pair.reference.planes.width // 3)
+            # They are too small to be shrunk on the way, and hardly ever quite still.
+            planes = pair.reference.planes
+            shrink(planes.luma, planes.width // 3)
+            copy = Planes(planes.luma.copy(), planes.chroma.copy(), planes.bit_depth)
+            lay_over(copy, planes, np.ones((2, 2), np.float32), rehearsal._crew)
             for _ in rehearsal.process(pair):
                 pass
         if isinstance(rehearsal._assembler, CpuAssembler):

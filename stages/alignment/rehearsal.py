@@ -34,4 +34,7 @@ def _frame(scene: npt.NDArray[np.float32], index: int, bit_depth: int, rng: np.r
     codes = np.clip(noisy, 0, 255) * (1 << (bit_depth - 8))
     luma: Any = codes.astype(np.uint8 if bit_depth == 8 else np.uint16)
     chroma: Any = np.full((2, _SIZE_PX // 2, _SIZE_PX // 2), 1 << (bit_depth - 1), luma.dtype)
+    if index > 2:
+        # A scene may become colourful.
+        chroma[1, -_SIZE_PX // 8 :] += 60 << (bit_depth - 8)
     return Frame(index, Planes(luma, chroma, bit_depth), pts=index, time_base=Fraction(1, 25), color=BT709)
