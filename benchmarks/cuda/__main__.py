@@ -10,8 +10,9 @@ whole's rate as a share of that of computing alone; ``busy``, the share of time 
 the share of the copies' time in which they do, both as the profiler saw it; ``hidden``, the share of the copies' time
 that the whole does not show; ``upload`` and ``download``, the copies; ``alone``, a frame from end to end with no other
 on its way; ``planes``, with the processor's copies from and to NumPy arrays; the most memory torch took. Then the parts
-of a frame, and what half precision, graphs, joined kernels and cuDNN's search for kernels bring; everything else has
-them joined, which is compiled at first: minutes once a machine. What does not fit into the time is left out and named.
+of a frame, and what half precision, graphs, joined kernels and cuDNN's search for kernels bring; speed and parts are
+measured with them joined, which is compiled at first: minutes once a machine. What does not fit into the time is left
+out and named.
 
 Of alignment: ``device``, what moving and mixing the pictures takes on the device by events; ``launch``, what it takes
 of the thread that gives the device that work; ``cpu``, the same work on the processor; ``chain``, motion search,

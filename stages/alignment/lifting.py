@@ -19,7 +19,7 @@ from stages.alignment.levels import Levels
 from stages.alignment.overlap import Shift, shared
 from stages.alignment.resampling import reduce, resize
 from stages.alignment.tracking import MappingTracker
-from stages.compiling import kernel
+from stages.compiling import kernel, part
 from stages.frame import ColorTags, ExposurePair, PixelArray
 
 FloatArray = npt.NDArray[np.float32]
@@ -132,10 +132,21 @@ def _separate(luma: PixelArray, chroma: PixelArray, steps: FloatArray, limits: F
         for x in range(width):
             column = (2 * x + 1) * chroma.shape[2] // (2 * width)
             u, v = np.float32(chroma[0, row, column]) - grey, np.float32(chroma[1, row, column]) - grey
-            value = np.float32(luma[y, x])
-            tones[0, y, x] = np.int32(min(max(value + steps[0] * v, black), white) + _HALF)
-            tones[1, y, x] = np.int32(min(max(value + steps[1] * v + steps[2] * u, black), white) + _HALF)
-            tones[2, y, x] = np.int32(min(max(value + steps[3] * u, black), white) + _HALF)
+            red, green, blue = _channels(np.float32(luma[y, x]), u, v, steps, black, white)
+            tones[0, y, x], tones[1, y, x], tones[2, y, x] = red, green, blue
+
+
+@part
+def _channels(
+    luma: np.float32, u: np.float32, v: np.float32, steps: FloatArray, black: np.float32, white: np.float32
+) -> tuple[np.int32, np.int32, np.int32]:
+    """Red, green and blue of a pixel, from black to white."""
+    red, green, blue = luma + steps[0] * v, luma + steps[1] * v + steps[2] * u, luma + steps[3] * u
+    return (
+        np.int32(min(max(red, black), white) + _HALF),
+        np.int32(min(max(green, black), white) + _HALF),
+        np.int32(min(max(blue, black), white) + _HALF),
+    )
 
 
 @kernel
@@ -158,13 +169,10 @@ def _find_excess(
             if abs(u) + abs(v) < least:
                 excess[y, x] = 0
                 continue
-            value = np.float32(luma[y, x])
-            red = min(max(value + steps[0] * v, black), white)
-            green = min(max(value + steps[1] * v + steps[2] * u, black), white)
-            blue = min(max(value + steps[3] * u, black), white)
-            total = weights[0] * np.float32(curve[np.uintp(red + _HALF)])
-            total += weights[1] * np.float32(curve[np.uintp(green + _HALF)])
-            total += weights[2] * np.float32(curve[np.uintp(blue + _HALF)])
+            red, green, blue = _channels(np.float32(luma[y, x]), u, v, steps, black, white)
+            total = weights[0] * np.float32(curve[np.uintp(red)])
+            total += weights[1] * np.float32(curve[np.uintp(green)])
+            total += weights[2] * np.float32(curve[np.uintp(blue)])
             excess[y, x] = total - np.float32(curve[np.uintp(luma[y, x])])
 
 

@@ -106,7 +106,7 @@ class Strips:
         return [replace(first, work=work_in_turn)]
 
     def run(self, passes: Iterable[Pass]) -> None:
-        """Do passes and wait for all. Those that come first go first; each stands after those that it needs."""
+        """Do passes and wait for all. Of those whose next strip can be done, the one given first goes first."""
         run = _Run(list(passes))
         if self._helpers is None:
             run.share()

@@ -55,14 +55,8 @@ class CompiledBlend:
             np.empty((min(height, small[0]), 2, (width + 1) // 2), np.float32) for height, width in self._sizes[:-1]
         ]
 
-    def reductions(self, under: PixelArray, over: PixelArray, coding: Coding) -> list[Pass]:
-        """Passes that make the exposures' pyramids.
-
-        Args:
-            under: (H, W) code values.
-            over: the same.
-            coding: code values of black and white, beyond which the pictures are clipped.
-        """
+    def _reductions(self, under: PixelArray, over: PixelArray, coding: Coding) -> list[Pass]:
+        """Passes that make the exposures' pyramids; arguments as for ``passes``."""
         passes: list[Pass] = []
         pair: tuple[Source, Source] = (under, over)
         for level in self._coarser[: self._small_from - 1]:
@@ -88,11 +82,11 @@ class CompiledBlend:
             over: the same.
             logits: gives (2, h, w), as for ``MultiScaleBlend``.
             fused: (H, W), filled with the coarse picture's code values.
-            coding: as for ``reductions``.
+            coding: code values of black and white, beyond which the pictures are clipped.
             top: the largest code value, where ``fused`` is the result: tones held and rounded; None for floats.
             after: passes that leave logits.
         """
-        reductions = self.reductions(under, over, coding)
+        reductions = self._reductions(under, over, coding)
         maps: list[Floats] = []
         found = each(1, lambda _: maps.extend(logit_maps(logits(), self._sizes, self._guidance)), after_all_of=after)
         spread = each(self._small_from, lambda index: self._spread(index, maps[index]), after_all_of=[found])
