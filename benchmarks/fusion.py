@@ -3,7 +3,8 @@
     python -m benchmarks.fusion [--model NAME | --widths 8,16,16,16,0,5,3,0] [--sizes 960x540 ...] [--threads 1 2]
         [--json]
 
-All run alternately in one process on pictures generated from noise. Columns: ``ratio``, MergeMertens over lumabraid,
+All run alternately in one process on pictures generated from noise, each for some frames in a row, as those of a video
+follow one another. Columns: ``ratio``, MergeMertens over lumabraid,
 of the medians; ``cpu``, the same ratio of processor time, which other programs disturb less; medians in milliseconds a
 frame: of both, of lumabraid's parts, which are CEM and SAM (``network``), blend and revision (``luma``) and ``chroma``,
 and lumabraid's processor time; nanoseconds a pixel; peak memory of the process so far.
@@ -35,6 +36,8 @@ from stages.fusion.models import load_model
 from stages.fusion.strips import Strips
 
 SIZES = ("960x540", "1280x720", "1920x1080", "3840x2160")
+RUN_PIXELS = 3840 * 2160
+"""In a row; one frame at least."""
 
 
 def exposures(width: int, height: int) -> tuple[Planes, Planes]:
@@ -52,16 +55,17 @@ def bgr(planes: Planes) -> np.ndarray:
     return np.ascontiguousarray(np.repeat(planes.luma[..., None], 3, axis=2))
 
 
-def times(contenders: dict[str, Callable[[], object]], rounds: int) -> dict[str, tuple[float, float]]:
-    """Median (wall, processor) milliseconds of each, taken in turns."""
+def times(contenders: dict[str, Callable[[], object]], rounds: int, frames: int) -> dict[str, tuple[float, float]]:
+    """Median (wall, processor) milliseconds of a call of each, taken in turns of so many calls."""
     seen: dict[str, list[tuple[float, float]]] = {name: [] for name in contenders}
     for turn in range(rounds + 1):
         for name, call in contenders.items():
             wall, processor = time.perf_counter(), time.process_time()
-            call()
-            taken = ((time.perf_counter() - wall) * 1e3, (time.process_time() - processor) * 1e3)
+            for _ in range(frames):
+                call()
+            taken = time.perf_counter() - wall, time.process_time() - processor
             if turn:
-                seen[name].append(taken)
+                seen[name].append((taken[0] * 1e3 / frames, taken[1] * 1e3 / frames))
     return {
         name: (statistics.median(each[0] for each in runs), statistics.median(each[1] for each in runs))
         for name, runs in seen.items()
@@ -106,7 +110,8 @@ def measure(network: LCNDR, size: str, threads: int, rounds: int, *, plain: bool
     if plain:
         contenders["plain"] = run_plainly
     with torch.inference_mode():
-        found = times(contenders | parts(network, under, over), rounds)
+        frames = max(RUN_PIXELS // (width * height), 1)
+        found = times(contenders | parts(network, under, over), rounds, frames)
     line: dict[str, float | str] = {
         "size": size,
         "threads": threads,

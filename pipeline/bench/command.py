@@ -24,11 +24,13 @@ from stages.errors import ConfigError
 from stages.fusion.mode import Mode
 from stages.fusion.models import list_models, load_model
 
+_RUN_PIXELS: Final = SIZES["4k"].pixels
+_RUN_FRAMES: Final = (1, 16)
+"""Frames of a video follow one another: a run fuses as many as those pixels make, within these limits."""
 _JOB_PIXELS: Final = 48 * SIZES["1080p"].pixels
 _JOB_FRAMES: Final = (16, 96)
 """A job has as many frames as those pixels make, within these limits."""
 _WARM_UP_FRAMES: Final = 8
-_MERGED_FRAMES: Final = 3
 _MEMORY_FRAMES: Final = 32
 """More than the channels between the stages hold."""
 _LONGEST_JOB_S: Final = 120.0
@@ -144,29 +146,37 @@ def _measured(place: _Place, variant: Variant, task: str) -> Line:
 
 
 def _contenders(place: _Place, variant: Variant, task: str, stack: ExitStack) -> dict[str, Contender]:
-    film = place.film
+    film, frames = place.film, _fitting(_RUN_PIXELS, place.size, _RUN_FRAMES)
+    merged = merging(film, frames=frames)
     if task == "fuse":
-        return {OURS: stack.enter_context(fusing(film, variant)), MERTENS: merging(film)}
+        return {OURS: stack.enter_context(fusing(film, variant, frames=frames)), MERTENS: merged}
     if task.startswith("align"):
         return {
             OURS: stack.enter_context(
-                aligning_and_fusing(film, variant, "lookahead" if task.endswith("lookahead") else "causal")
+                aligning_and_fusing(
+                    film, variant, "lookahead" if task.endswith("lookahead") else "causal", frames=frames
+                )
             ),
-            MERTENS: merging(film),
-            SCRIPT: aligning_and_merging(film),
+            MERTENS: merged,
+            SCRIPT: aligning_and_merging(film, frames=frames),
         }
     clip, short = place.clip(_job_frames(place.size)), place.clip(_WARM_UP_FRAMES)
     ours, theirs = place.folder / "ours.mp4", place.folder / "theirs.mp4"
     return {
         OURS: Contender(lambda: run_job(clip, ours, variant), warm_up=lambda: run_job(short, ours, variant)),
-        MERTENS: merging(film, frames=_MERGED_FRAMES),
+        MERTENS: merged,
         SCRIPT: Contender(lambda: run_script(clip, theirs), warm_up=lambda: run_script(short, theirs)),
     }
 
 
 def _job_frames(size: Size) -> int:
-    fewest, most = _JOB_FRAMES
-    return min(max(_JOB_PIXELS // size.pixels, fewest), most)
+    return _fitting(_JOB_PIXELS, size, _JOB_FRAMES)
+
+
+def _fitting(pixels: int, size: Size, limits: tuple[int, int]) -> int:
+    """How many frames of a size those pixels make, from the fewest to the most."""
+    fewest, most = limits
+    return min(max(pixels // size.pixels, fewest), most)
 
 
 def _memory(place: _Place, variant: Variant) -> Iterator[str]:

@@ -38,34 +38,38 @@ class Variant:
 
 
 @contextmanager
-def fusing(film: Film, variant: Variant) -> Iterator[Contender]:
-    """Fusion of pairs that lie ready, one a run."""
+def fusing(film: Film, variant: Variant, *, frames: int) -> Iterator[Contender]:
+    """Fusion of pairs that lie ready, so many a run."""
     unaligned = NoAlignment(NoAlignmentConfig())
     pairs = [_aligned(pair) for index in range(1, _PAIRS + 1) for pair in unaligned.process(film.pair(index))]
     waiting = itertools.cycle(pairs)
     with _fusion(film, variant) as fusion:
 
         def run() -> int:
-            for _ in fusion.process(next(waiting)):
-                pass
-            return 1
+            for pair in itertools.islice(waiting, frames):
+                for _ in fusion.process(pair):
+                    pass
+            return frames
 
         yield Contender(run)
 
 
 @contextmanager
-def aligning_and_fusing(film: Film, variant: Variant, mode: Literal["causal", "lookahead"]) -> Iterator[Contender]:
-    """Alignment and then fusion of one frame after the other, one a run."""
+def aligning_and_fusing(
+    film: Film, variant: Variant, mode: Literal["causal", "lookahead"], *, frames: int
+) -> Iterator[Contender]:
+    """Alignment and then fusion of one frame after the other, so many a run."""
     indices = itertools.count(1)
     alignment = FlowAlignment(FlowConfig(mode=mode, device=variant.device))
     with closing(alignment), _fusion(film, variant) as fusion:
         alignment.open(film.info)
 
         def run() -> int:
-            for aligned in alignment.process(film.pair(next(indices))):
-                for _ in fusion.process(_aligned(aligned)):
-                    pass
-            return 1
+            for index in itertools.islice(indices, frames):
+                for aligned in alignment.process(film.pair(index)):
+                    for _ in fusion.process(_aligned(aligned)):
+                        pass
+            return frames
 
         # One more than a run: looking ahead, the first frame gives nothing yet.
         yield Contender(run, warm_up=lambda: (run(), run()))

@@ -21,7 +21,7 @@ Bgr = npt.NDArray[np.uint8]
 _PAIRS: Final = 4
 
 
-def merging(film: Film, *, frames: int = 1) -> Contender:
+def merging(film: Film, *, frames: int) -> Contender:
     """MergeMertens alone: 8-bit BGR pictures ready made, and its result stays the float picture it gives.
 
     Args:
@@ -38,16 +38,21 @@ def merging(film: Film, *, frames: int = 1) -> Contender:
     return Contender(run, warm_up=lambda: merge.process(next(pairs)))
 
 
-def aligning_and_merging(film: Film) -> Contender:
-    """AlignMTB, then MergeMertens, on pictures ready made."""
+def aligning_and_merging(film: Film, *, frames: int) -> Contender:
+    """AlignMTB, then MergeMertens, on pictures ready made.
+
+    Args:
+        film: what is fused.
+        frames: in one run.
+    """
     align, merge, pairs = cv2.createAlignMTB(), cv2.createMergeMertens(), itertools.cycle(_pairs(film))
 
     def run() -> int:
-        neighbour, reference = next(pairs)
-        pair = [neighbour.copy(), reference]
-        align.process(pair, pair)  # moves the first of two, in place
-        merge.process(pair)
-        return 1
+        for neighbour, reference in itertools.islice(pairs, frames):
+            pair = [neighbour.copy(), reference]
+            align.process(pair, pair)  # moves the first of two, in place
+            merge.process(pair)
+        return frames
 
     return Contender(run)
 
