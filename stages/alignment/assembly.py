@@ -77,7 +77,17 @@ class CpuAssembler:
             if plan.checks:
                 grain = grain or Grain.of(reference.luma, reference.bit_depth)
                 plausible = plausible_codes(curve, grain.deviation, levels)
-            replace_untrusted(moved, reference, confidence, curve, plausible, levels, crew, reference_is_under=under)
+            replace_untrusted(
+                moved,
+                reference,
+                confidence,
+                curve,
+                plausible,
+                levels,
+                crew,
+                reference_is_under=under,
+                excess=first.excess,
+            )
         return reference, moved
 
     def _beginning(self, pair: ExposurePair, first: Side, recalled: Recall | None) -> _Beginning:

@@ -44,14 +44,27 @@ class Reduced:
     """(2, ...) of the same picture, about half as high and wide."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Lifted:
+    """An under frame in the over frame's intensities, and what brings it there."""
+
+    luma: PixelArray
+    """(h, w) code values at the working size."""
+    curve: PixelArray
+    """For each luma code value of grey that of the longer exposure."""
+    excess: FloatArray | None
+    """(any height, any width) code values that the luma of the frame's colours then has above that of grey; None
+    where the scene is not colourful."""
+
+
 class Lifter:
     """Brings the under frames of a stream to the over frames' intensities."""
 
     def __init__(self) -> None:
         self._channels = MappingTracker()
 
-    def lift(self, pair: ExposurePair, under: Reduced, over: Reduced, curve: PixelArray, shift: Shift) -> PixelArray:
-        """Luma (h, w) of the under frame in the over frame's intensities.
+    def lift(self, pair: ExposurePair, under: Reduced, over: Reduced, curve: PixelArray, shift: Shift) -> Lifted:
+        """The under frame in the over frame's intensities.
 
         Args:
             pair: whose frames they are.
@@ -63,7 +76,7 @@ class Lifter:
         color = pair.reference.color
         levels = Levels.of(color, pair.reference.planes.bit_depth)
         if not _is_colorful(over.chroma, levels):
-            return lookup(under.luma, curve)
+            return Lifted(lookup(under.luma, curve), curve, None)
         matrix = _Matrix.of(color, pair.reference.planes.height, levels)
         here, there = _tones(under, matrix), _tones(over, matrix)
         scale = here.shape[2] / under.luma.shape[1]
@@ -72,15 +85,15 @@ class Lifter:
         return _lifted(under, mapping.under_to_over, matrix)
 
 
-def _lifted(under: Reduced, curve: PixelArray, matrix: _Matrix) -> PixelArray:
-    """Luma by the curve of the channels."""
+def _lifted(under: Reduced, curve: PixelArray, matrix: _Matrix) -> Lifted:
+    """By the curve of the channels."""
     # What colour adds to the luma of grey changes slowly with luma: that of a few pixels together will do.
     small = resize(under.luma, *under.chroma.shape[1:])
     excess = np.empty(small.shape, np.float32)
     _find_excess(small, under.chroma, curve, matrix.weights, matrix.steps, matrix.limits, excess)
-    lifted = lookup(under.luma, curve)
-    _add(resize(excess, *lifted.shape), matrix.limits, lifted)
-    return lifted
+    luma = lookup(under.luma, curve)
+    _add(resize(excess, *luma.shape), matrix.limits, luma)
+    return Lifted(luma, curve, excess)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import cv2
 import numpy as np
 
@@ -13,7 +15,7 @@ from stages.alignment.levels import eight_bit
 from stages.alignment.lifting import Lifter, Reduced
 from stages.alignment.motion import Motion, MotionEstimator
 from stages.alignment.overlap import shared, shift_between
-from stages.alignment.plan import Side
+from stages.alignment.plan import FloatMap, Side
 from stages.alignment.resampling import shrink
 from stages.alignment.sampling import sample
 from stages.alignment.tracking import MappingTracker
@@ -21,6 +23,17 @@ from stages.frame import ExposurePair, PixelArray, Planes
 
 _GRAIN_BLUR_PX = 0.8
 """Deviation of the blur that takes the edge off sensor noise before pictures are compared."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Matched:
+    """A pair in the over frame's intensities."""
+
+    reference: Picture
+    neighbour: Picture
+    mapping: IntensityMapping
+    excess: FloatMap | None
+    """Of the under frame, as ``Lifted`` has it."""
 
 
 class Matcher:
@@ -41,30 +54,31 @@ class Matcher:
 
     def match(self, pair: ExposurePair) -> Side:
         """The neighbour as seen from the reference."""
-        reference, neighbour, mapping = self._pictures(pair)
-        motion = self._motion.estimate(reference, neighbour)
-        return _side(pair, mapping, reference, neighbour, motion, self._crew)
+        matched = self._matched(pair)
+        motion = self._motion.estimate(matched.reference, matched.neighbour)
+        return _side(pair, matched, motion, self._crew)
 
     def match_both(self, pair: ExposurePair) -> tuple[Side, Side]:
         """The neighbour as seen from the reference, and the reference as seen from the neighbour."""
-        reference, neighbour, mapping = self._pictures(pair)
-        there, back = self._motion.estimate_both(reference, neighbour)
+        matched = self._matched(pair)
+        there, back = self._motion.estimate_both(matched.reference, matched.neighbour)
         reverse = ExposurePair(pair.neighbour, pair.reference, not pair.reference_is_under, pair.ratio_stops)
+        turned = replace(matched, reference=matched.neighbour, neighbour=matched.reference)
         return self._crew.both(
-            lambda: _side(pair, mapping, reference, neighbour, there, self._crew),
-            lambda: _side(reverse, mapping, neighbour, reference, back, self._crew),
+            lambda: _side(pair, matched, there, self._crew),
+            lambda: _side(reverse, turned, back, self._crew),
         )
 
-    def _pictures(self, pair: ExposurePair) -> tuple[Picture, Picture, IntensityMapping]:
-        """Reference and neighbour in the over frame's intensities."""
+    def _matched(self, pair: ExposurePair) -> _Matched:
         bit_depth = pair.reference.planes.bit_depth
         reference, neighbour = self._reduced(pair)
         under, over = (reference, neighbour) if pair.reference_is_under else (neighbour, reference)
         shift = shift_between(under.luma, over.luma, bit_depth)
         mapping = self._mapping.follow(pair, *shared(under.luma, over.luma, shift))
         lifted = self._lifter.lift(pair, under, over, mapping.under_to_over, shift)
-        pictures = (_picture(lifted, bit_depth), _picture(over.luma, bit_depth))
-        return *(pictures if pair.reference_is_under else pictures[::-1]), mapping
+        mapping = replace(mapping, under_to_over=lifted.curve)
+        pictures = (_picture(lifted.luma, bit_depth), _picture(over.luma, bit_depth))
+        return _Matched(*(pictures if pair.reference_is_under else pictures[::-1]), mapping, lifted.excess)
 
     def _reduced(self, pair: ExposurePair) -> tuple[Reduced, Reduced]:
         """Reference and neighbour at the working size; the neighbour as a rule was the last reference."""
@@ -83,16 +97,10 @@ class Matcher:
         return Reduced(luma, chroma)
 
 
-def _side(
-    pair: ExposurePair,
-    mapping: IntensityMapping,
-    reference: Picture,
-    neighbour: Picture,
-    motion: Motion,
-    crew: Crew,
-) -> Side:
-    confidence = confidence_map(reference, sample(neighbour, motion.flow), motion, crew)
-    return Side(pair.neighbour.planes, mapping, motion.flow, confidence)
+def _side(pair: ExposurePair, matched: _Matched, motion: Motion, crew: Crew) -> Side:
+    confidence = confidence_map(matched.reference, sample(matched.neighbour, motion.flow), motion, crew)
+    excess = matched.excess if pair.reference_is_under else None
+    return Side(pair.neighbour.planes, matched.mapping, motion.flow, confidence, excess)
 
 
 def _picture(luma: PixelArray, bit_depth: int) -> Picture:

@@ -38,6 +38,9 @@ class Side:
     flow: Flow
     """(h, w, 2) from the reference to this frame, at the working size."""
     confidence: Confidence
+    excess: FloatMap | None
+    """(any height, any width) code values that the mapping leaves out of the luma of the reference's colours; None
+    where it leaves out none, as of a reference that is over."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -35,6 +35,7 @@ _UNIT = np.float32(1 / WHOLE)
 def lay_luma(
     reference: PixelArray,
     curve: FloatArray,
+    excess: FloatArray,
     taps: FloatArray,
     saturating: tuple[np.float32, np.float32],
     continuation: FloatArray,
@@ -51,6 +52,7 @@ def lay_luma(
     Args:
         reference: luma (h, w).
         curve: for each of its code values the new one.
+        excess: (1, any height, any width) what colours add to that; empty where they add nothing.
         taps: ``REACH_PX`` + 1 weights of a symmetrical filter that softens the reference, the middle one first.
         saturating: code values of the reference up to which a pixel speaks for itself and from which it is saturated.
         continuation: (3, any height, any width) luma and both colour differences of a picture that stands in where the
@@ -69,6 +71,7 @@ def lay_luma(
         _lay_luma_row(
             reference,
             curve,
+            excess,
             taps,
             saturating,
             continuation,
@@ -88,6 +91,7 @@ def lay_luma(
 def _lay_luma_row(
     reference: PixelArray,
     curve: FloatArray,
+    excess: FloatArray,
     taps: FloatArray,
     saturating: tuple[np.float32, np.float32],
     continuation: FloatArray,
@@ -119,6 +123,10 @@ def _lay_luma_row(
         _soften(reference, y, begin, stop, taps, column, tone)
         for step in range(stop - begin):
             tone[step] = curve[np.uintp(tone[step] + _HALF)]
+        if excess.size:
+            for x in range(begin, stop):
+                value = tone[x - begin] + _between(excess[0], _place(excess, y, x, target))
+                tone[x - begin] = min(max(value, curve[0]), curve[curve.size - 1])
         if continued:
             for x in range(begin, stop):
                 saturated = rise(np.float32(reference[y, x]), saturating)

@@ -41,6 +41,7 @@ def replace_untrusted(
     crew: Crew,
     *,
     reference_is_under: bool,
+    excess: npt.NDArray[np.float32] | None = None,
 ) -> None:
     """Lays the reference, brought to the neighbour's exposure, over what cannot be trusted.
 
@@ -55,6 +56,7 @@ def replace_untrusted(
         levels: of the code values.
         crew: does it.
         reference_is_under: it is to be lifted; otherwise lowered.
+        excess: (any height, any width) code values that its colours add to the curve's; None adds nothing.
     """
     saturating = saturating_codes(levels)
     values, gains = curve.astype(np.float32), chroma_gains(curve, levels)
@@ -73,6 +75,7 @@ def replace_untrusted(
     if saturated is not None and other is not None:
         continuation = continue_saturated(saturated, other, values, gains, neighbour.max_value, crew)
     coloring = np.int32(levels.grey), np.int32(colored_codes(levels)), reference_is_under
+    added = np.empty((1, 0, 0), np.float32) if excess is None else excess[None]
     bounds = np.empty((2, 0), curve.dtype) if plausible is None else plausible
 
     def work_luma(start: int, end: int) -> None:
@@ -80,6 +83,7 @@ def replace_untrusted(
         lay_luma(
             own,
             values,
+            added,
             luma_taps,
             saturating,
             continuation,

@@ -8,11 +8,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from stages.alignment.camera import Picture
 from stages.color import planes_from_bgr
-from stages.frame import BT709, ColorTags, ExposurePair, Frame, Planes
+from stages.frame import BT709, ColorTags, ExposurePair, Frame, PixelArray, Planes
 
 Radiance = npt.NDArray[np.float32]
 """(height, width, 3) linear BGR; 1 saturates a frame exposed at 0 stops."""
+
+
+def eight_bit(luma: PixelArray) -> Picture:
+    """Luma of 8 bits as pictures at the working size have it."""
+    return luma.astype(np.uint8)
 
 
 def textured_radiance(height: int, width: int, *, seed: int = 0, range_stops: float = 5.0) -> Radiance:

@@ -171,8 +171,10 @@ def test_the_reference_stands_in_alike(
     confidence[: height // 3] = 0.2
     levels, layout, top = Levels.of(BT709, bit_depth), Layout.like(under), under.max_value
     moved, own, table = on_device(neighbour), on_device(reference), torch.from_numpy(curve.astype(np.float32))
+    excess = None
     if reference_is_under:
-        standin = lifted(own, table, levels, top)
+        excess = smooth(height // 3, width // 3, deviation=40, seed=5)
+        standin = lifted(own, table, torch.from_numpy(excess), levels, top)
     else:
         small = fit(confidence, substitute.FILL_SIZE_PX)
         low, high = (float(code) for code in substitute.saturating_codes(levels))
@@ -191,7 +193,15 @@ def test_the_reference_stands_in_alike(
     ours = replaced(moved, standin, kept)
     changed = Planes(neighbour.luma.copy(), neighbour.chroma.copy(), bit_depth)
     substitute.replace_untrusted(
-        changed, reference, confidence, curve, plausible, levels, CREW, reference_is_under=reference_is_under
+        changed,
+        reference,
+        confidence,
+        curve,
+        plausible,
+        levels,
+        CREW,
+        reference_is_under=reference_is_under,
+        excess=excess,
     )
     assert furthest(ours, changed) <= 2
     assert (changed.luma != neighbour.luma).any()

@@ -7,11 +7,15 @@ import pytest
 
 from stages.alignment.confidence import CHECKED
 from stages.alignment.crew import Crew
+from stages.alignment.grain import Grain
+from stages.alignment.intensity import estimate_mapping
 from stages.alignment.levels import Levels
 from stages.alignment.plausible import plausible_codes
 from stages.alignment.substitute import replace_untrusted
 from stages.frame import BT709, Planes
+from tests.alignment.scenes import photograph, textured_radiance
 
+HEIGHT, WIDTH = 200, 320
 CREW = Crew()
 
 
@@ -36,3 +40,12 @@ def test_a_colour_may_be_darker_in_the_longer_exposure_than_grey_of_its_luma(ref
     low, high = (int(bound[80]) for bound in plausible)
     assert held(low - 20) == (low, low - 20 if reference_is_under else low)
     assert held(high + 20) == (high, high if reference_is_under else high + 20)
+
+
+def test_noise_alone_is_plausible() -> None:
+    scene = textured_radiance(HEIGHT, WIDTH, seed=9)
+    under, over = (photograph(scene, stops=stops, noise=0.02, seed=seed) for seed, stops in enumerate((0, 2)))
+    curve, levels = estimate_mapping(under.luma, over.luma, 8).under_to_over, Levels.of(BT709, 8)
+    lowest, highest = plausible_codes(curve, Grain.of(under.luma, 8).deviation, levels)
+    fits = (over.luma >= lowest[under.luma]) & (over.luma <= highest[under.luma])
+    assert fits.mean() > 0.9

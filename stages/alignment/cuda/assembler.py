@@ -113,6 +113,7 @@ class DeviceAssembler:
         return Guess(
             kept=self._shuttle.array("confidence", _eight_bit(plan.confidence)),
             curve=self._shuttle.array("curve", plan.curve.astype(np.float32)),
+            excess=self._shuttle.array("excess", plan.first.excess) if plan.first.excess is not None else None,
             alike=self._shuttle.array("guess", plan.confidence[plan.spots.small] > TRUST),
             continuation=continuation,
             confidence=confidence,

@@ -66,6 +66,8 @@ class Guess:
     """(h, w) uint8, 255 = the neighbour is fully trusted."""
     curve: Tensor
     """For each luma code value of the reference that of the neighbour."""
+    excess: Tensor | None
+    """(any height, any width) code values that colours add to that."""
     alike: Tensor
     """(rows, columns) bool at the spots, whether the neighbour shows the same."""
     continuation: Continuation | None
@@ -146,7 +148,7 @@ def _completed(
     miss = difference_stops(_spots(moved, cargo), guessed, guess.alike, levels)
     curve = curve_exposed_by(guess.curve, miss, levels)
     if guess.continuation is None or guess.confidence is None:
-        standin = lifted(reference, curve, levels, top)
+        standin = lifted(reference, curve, guess.excess, levels, top)
     else:
         low, high = (float(code) for code in saturating_codes(levels))
         around = guess.continuation(reference, (low, high), moved, guess.confidence, curve, levels, top)

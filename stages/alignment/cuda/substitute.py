@@ -23,12 +23,23 @@ from stages.alignment.substitute import (
 )
 
 
-def lifted(reference: Picture, curve: Tensor, levels: Levels, top: int) -> Picture:
-    """An under picture at the over picture's exposure, softened, since its noise would show multiplied."""
+def lifted(reference: Picture, curve: Tensor, excess: Tensor | None, levels: Levels, top: int) -> Picture:
+    """An under picture at the over picture's exposure, softened, since its noise would show multiplied.
+
+    Args:
+        reference: the under picture.
+        curve: for each luma code value the new one.
+        excess: (any height, any width) what colours add to that; None where they add nothing.
+        levels: of the code values.
+        top: largest code value.
+    """
     luma = _softened(reference.luma[None], filter_taps(LUMA_GRAIN_PX).tolist())[0]
     chroma = _softened(reference.chroma, filter_taps(CHROMA_GRAIN_PX).tolist())
     brightness = mean_luma(reference.luma)
-    return Picture(lookup(rounded(luma), curve), _amplified(chroma, brightness, curve, levels, top))
+    luma = lookup(rounded(luma), curve)
+    if excess is not None:
+        luma = (luma + enlarged(excess[None], *luma.shape)[0]).clamp(curve[0], curve[-1])
+    return Picture(luma, _amplified(chroma, brightness, curve, levels, top))
 
 
 def lowered(reference: Picture, curve: Tensor, continuation: Tensor, levels: Levels, top: int) -> Picture:
