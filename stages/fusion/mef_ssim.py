@@ -42,8 +42,11 @@ class _Sources:
 class MefSsim:
     """MEF-SSIM of fused pictures against one set of sources; the sources are analysed once.
 
+    All is reckoned in double precision: of flat patches, single precision leaves variances that are rounding alone, and
+    what is divided by them may be anything.
+
     Args:
-        sources: (B, K, H, W) luma in [0, 1], K exposures of each of B scenes, at least 44 x 44.
+        sources: (B, K, H, W) luma in [0, 1], K exposures of each of B scenes, at least 44 x 44; of any precision.
 
     Raises:
         ValueError: the pictures are smaller than three scales allow.
@@ -55,20 +58,22 @@ class MefSsim:
                 f"MEF-SSIM needs at least {SMALLEST_SIDE} x {SMALLEST_SIDE} pixels, got {tuple(sources.shape)}"
             )
         self._scales: list[_Sources] = []
+        sources = sources.double()
         with torch.no_grad():
             for _ in SCALE_WEIGHTS:
                 self._scales.append(_analyse(sources))
                 sources = _halve(sources)
 
     def __call__(self, fused: Tensor) -> Tensor:
-        """Scores (B,), 1 = every structure kept, of fused luma (B, 1, H, W) in [0, 1]."""
+        """Scores (B,), 1 = every structure kept, of fused luma (B, 1, H, W) in [0, 1]; of the precision given."""
         total = sum(SCALE_WEIGHTS)
+        precision, fused = fused.dtype, fused.double()
         score = torch.ones(fused.shape[0], dtype=fused.dtype, device=fused.device)
         for sources, weight in zip(self._scales, SCALE_WEIGHTS, strict=True):
             quality = _quality_map(sources, fused).mean(dim=(1, 2, 3))
             score = score * quality.clamp_min(1e-4) ** (weight / total)
             fused = _halve(fused)
-        return score
+        return score.to(precision)
 
 
 def _halve(pictures: Tensor) -> Tensor:
@@ -108,7 +113,7 @@ def _as_matrix(products: Tensor) -> Tensor:
 
 
 def _analyse(pictures: Tensor) -> _Sources:
-    # Local covariances of [0, 1] values lose digits where the mean is far from 0.
+    # Local covariances lose digits where the mean is far from 0.
     pictures = pictures - 0.5
     uniform_mean = _uniform_mean(pictures)
     covariance = _uniform_mean(_products(pictures)) - _products(uniform_mean)
@@ -122,9 +127,8 @@ def _analyse(pictures: Tensor) -> _Sources:
     )
     power = torch.tan(torch.pi / 2 * consistency.clamp(0, 1 - tiny)).clamp_max(10)
     # The paper's powers are taken of contrasts on a scale of 255 over the window's side.
-    weights = (contrast * 255 / WINDOW).double() ** power.double() + torch.finfo(torch.float64).eps
-    weights = (weights / weights.sum(dim=1, keepdim=True)).to(pictures.dtype)
-    per_source = weights / contrast
+    weights = (contrast * 255 / WINDOW) ** power + tiny
+    per_source = weights / weights.sum(dim=1, keepdim=True) / contrast
     norm = torch.einsum("bihw,bijhw,bjhw->bhw", per_source, covariance, per_source).clamp_min(0).sqrt()[:, None]
     gain = torch.where(norm > 0, contrast.amax(dim=1, keepdim=True) / norm.clamp_min(tiny), 1.0)
     coefficients = per_source * gain
