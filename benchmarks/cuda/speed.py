@@ -195,7 +195,7 @@ def parts(bench: Bench, model: str, mode: Mode, size: tuple[int, int]) -> Iterat
         kept["coarse"] = network.blend(kept["lumas"], kept["logits"])
 
     def weigh() -> None:
-        kept["logits"] = network.weigh(kept["lumas"])
+        kept["logits"] = network.choose(kept["lumas"])
 
     def revise() -> None:
         kept["luma"] = network.revise(kept["coarse"], kept["lumas"])

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from stages.fusion import pyramid
 from stages.fusion.blend import SHARED_FROM_LEVEL, MultiScaleBlend, gradient_magnitude
+from stages.fusion.mode import stream_working_side
 from stages.fusion.refinement import STEPS, DetailRefinement
 from stages.fusion.structure import REVISED_LEVELS
 
@@ -211,14 +212,22 @@ class LCNDR(nn.Module):
         Args:
             under: (B, 1, H, W) in [0, 1], the short exposure.
             over: the same, the long one.
-            working_side: None runs every module at full resolution (`full`); a number of pixels runs CEM and SAM on
-                pictures whose longer side is at most that (`stream`), all else at full resolution.
+            working_side: a number of pixels runs CEM and SAM on pictures whose longer side is at most that (`stream`),
+                all else at full resolution; None runs every module at full resolution (`full`), and CEM and SAM once
+                more as `stream` does, for the coarse map.
 
         Returns:
             Fused luma (B, 1, H, W) in [0, 1], where the exposures are.
         """
-        logits = self.weigh(*(shrink_to_side(luma, working_side) for luma in (under, over)))
-        return self.revise(self.blend(under, over, logits), under, over)
+        return self.revise(self.blend(under, over, self.choose(under, over, working_side)), under, over)
+
+    def choose(self, under: Tensor, over: Tensor, working_side: int | None) -> Tensor:
+        """Logits (B, 2, h, w) of over against under, fine and coarse, at the size CEM and SAM see; as ``forward``."""
+        if working_side is not None:
+            return self.weigh(*(shrink_to_side(luma, working_side) for luma in (under, over)))
+        side = stream_working_side(under.shape[-2], under.shape[-1])
+        small = self.weigh(*(shrink_to_side(luma, side) for luma in (under, over)))
+        return with_coarse(self.weigh(under, over), small)
 
     def revise(self, coarse: Tensor, under: Tensor, over: Tensor) -> Tensor:
         """What follows the coarse picture, all (B, 1, H, W)."""
@@ -241,6 +250,16 @@ class LCNDR(nn.Module):
         count = under.shape[0]
         difference: Tensor = logits[count:] - logits[:count]
         return difference
+
+
+def with_coarse(logits: Tensor, small: Tensor) -> Tensor:
+    """Logits (B, 2, h, w) whose coarse map is that of logits of smaller pictures (reconstruction).
+
+    How bright an area becomes is for the whole view to say, as small as in training: convolutions over a large picture
+    see nothing but smooth ground, and both modes would differ by tens of code values.
+    """
+    coarse = F.interpolate(small[:, 1:], size=logits.shape[-2:], mode="bilinear", align_corners=False)
+    return torch.cat([logits[:, :1], coarse], dim=1)
 
 
 def hold_tones(fused: Tensor, darker: Tensor, brighter: Tensor) -> Tensor:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final, Literal
 
 Mode = Literal["full", "stream"]
-"""``full`` runs every module at full resolution; ``stream`` lets CEM and SAM see a small picture."""
+"""``full`` runs every module at full resolution; ``stream`` lets CEM and SAM see a small picture. The coarse weight
+map is the small picture's in both."""
 
 _REDUCTION: Final = 16
 """A share of the picture and not a size, so that every pixel costs the same. Measured on photographs of 1920 pixels:

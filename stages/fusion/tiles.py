@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stages.fusion.lcndr import LCNDR, CollaborativeExtraction, SelfAttention, shrink_to_side
+from stages.fusion.lcndr import LCNDR, CollaborativeExtraction, SelfAttention, with_coarse
+from stages.fusion.mode import stream_working_side
 
 _SHALLOW_REACH = 1
 _CEM_REACH = 3
@@ -47,7 +48,11 @@ def fuse_tiled(network: LCNDR, under: Tensor, over: Tensor, *, working_side: int
         working_side: as the network takes it.
         rows: of a strip; ``strip_rows`` suggests a number.
     """
-    logits = weigh_tiled(network, *(shrink_to_side(luma, working_side) for luma in (under, over)), rows=rows)
+    if working_side is None:
+        small = network.choose(under, over, stream_working_side(under.shape[-2], under.shape[-1]))
+        logits = with_coarse(weigh_tiled(network, under, over, rows=rows), small)
+    else:
+        logits = network.choose(under, over, working_side)
     revised = revise_edges_tiled(network, network.blend(under, over, logits), under, over, rows=rows)
     return refine_tiled(network, revised, under, over, rows=_STRIPS_REFINED * rows)
 

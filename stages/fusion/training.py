@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stages.fusion.lcndr import LCNDR, shrink_to_side
+from stages.fusion.lcndr import LCNDR
 from stages.fusion.loss import Loss, LossWeights, fusion_loss
 from stages.fusion.mef_ssim import MefSsim
 from stages.fusion.precision import multiplies_bfloat16
@@ -132,8 +132,7 @@ def train(
         for step in range(first, plan.steps):
             batch = _to(make_batch(step), device)
             with torch.autocast(device.type, dtype=torch.bfloat16, enabled=multiplies_bfloat16(device)):
-                small = (shrink_to_side(luma, batch.working_side) for luma in (batch.under, batch.over))
-                logits = model.weigh(*small)
+                logits = model.choose(batch.under, batch.over, batch.working_side)
             # In float32 from here: a pyramid's bands are small differences.
             fused = model.revise(model.blend(batch.under, batch.over, logits.float()), batch.under, batch.over)
             loss = fusion_loss(fused, batch.clean_under, batch.clean_over, plan.loss)

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from stages.fusion import pyramid
 from stages.fusion.blend import SHARED_FROM_LEVEL, Comparison
-from stages.fusion.lcndr import LCNDR, EdgeRevision, hold_tones, shrink_to_side
-from stages.fusion.mode import Mode, working_side
+from stages.fusion.lcndr import LCNDR, EdgeRevision, hold_tones, shrink_to_side, with_coarse
+from stages.fusion.mode import Mode, stream_working_side
 from stages.fusion.tiles import weigh_tiled
 
 _WHOLE_PIXELS = 1 << 22
@@ -84,11 +84,16 @@ class DeviceNetwork(nn.Module):
         Returns:
             (1, 1, H, W) in [0, 1].
         """
-        return self.revise(self.blend(lumas, self.weigh(lumas)), lumas)
+        return self.revise(self.blend(lumas, self.choose(lumas)), lumas)
+
+    def choose(self, lumas: Tensor) -> Tensor:
+        """``LCNDR.choose``: logits (1, 2, h, w) of over against under."""
+        small = self.weigh(shrink_to_side(lumas, stream_working_side(*lumas.shape[-2:])))
+        return small if self._mode == "stream" else with_coarse(self.weigh(lumas), small)
 
     def weigh(self, lumas: Tensor) -> Tensor:
-        """CEM and SAM: logits (1, 2, h, w) of over against under, at the size they see."""
-        pictures = shrink_to_side(lumas, working_side(self._mode, *lumas.shape[-2:])).transpose(0, 1)
+        """CEM and SAM: logits (1, 2, h, w) of over against under, at the size of the pictures given."""
+        pictures = lumas.transpose(0, 1)
         height, width = pictures.shape[-2:]
         cem, sam = self._parts.cem, self._parts.sam
         if height * width > _WHOLE_PIXELS:
