@@ -29,6 +29,9 @@ _BIT_DEPTH_AS_STORED = {
 _SEMI_PLANAR_SHIFTS = {"nv12": 0, "p010le": 6}
 """What GPUs and cameras give: U and V of each place side by side in one plane, code values this many bits up."""
 
+_TOP_OF_10_BIT = np.uint16(1023)
+"""What is stored in 16 bits can be more, in damaged files above all; curves have no entry for it."""
+
 _SWSCALE_MATRIX = {
     1: Colorspace.ITU709,
     4: Colorspace.FCC,
@@ -68,14 +71,14 @@ class PlaneReader:
         shift = _SEMI_PLANAR_SHIFTS.get(frame.format.name)
         if shift is not None:
             return _apart(frame, self.bit_depth, shift)
-        luma = _view(frame.planes[0], self.bit_depth).copy()
+        luma = _copied(frame.planes[0], self.bit_depth)
         height, width = luma.shape
         chroma = np.empty((2, -(-height // 2), -(-width // 2)), luma.dtype)
         if gray:
             chroma[:] = 1 << (self.bit_depth - 1)
         else:
             for target, plane in zip(chroma, frame.planes[1:3], strict=True):
-                target[:] = _view(plane, self.bit_depth)
+                target[:] = _copied(plane, self.bit_depth)
         return Planes(luma, chroma, self.bit_depth)
 
     def _convert(self, frame: VideoFrame, source: ColorTags, layout: str) -> VideoFrame:
@@ -111,6 +114,12 @@ def _apart(frame: VideoFrame, bit_depth: int, shift: int) -> Planes:
         for samples in (luma, chroma):
             np.right_shift(samples, shift, out=samples)
     return Planes(luma, chroma, bit_depth)
+
+
+def _copied(plane: VideoPlane, bit_depth: int) -> PixelArray:
+    """(height, width) code values in memory of their own, none above the largest of the bit depth."""
+    stored = _view(plane, bit_depth)
+    return stored.copy() if bit_depth == 8 else np.minimum(stored, _TOP_OF_10_BIT)
 
 
 def _view(plane: VideoPlane, bit_depth: int, *, interleaved: int = 1) -> PixelArray:

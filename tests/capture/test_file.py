@@ -16,10 +16,11 @@ import pytest
 from av.video.stream import VideoStream
 
 from stages.capture.file import FileConfig, FileSource
+from stages.capture.planes import PlaneReader
 from stages.color import planes_from_bgr
 from stages.errors import SourceError
 from stages.frame import ColorRange, ColorTags, Frame, StreamInfo
-from tests.capture.clips import B_FRAMES_H264, LOSSLESS_H264, flat, noise, write_clip
+from tests.capture.clips import B_FRAMES_H264, LOSSLESS_H264, flat, noise, to_frame, write_clip
 
 
 def read_all(path: Path | str, **settings: Any) -> tuple[StreamInfo, list[Frame]]:
@@ -44,6 +45,16 @@ def test_planar_420_comes_through_bit_exact(
         assert np.array_equal(frame.planes.luma, luma)
         assert np.array_equal(frame.planes.chroma, chroma)
         assert frame.planes.luma.flags.c_contiguous
+
+
+def test_ten_bits_that_hold_more_are_taken_for_the_most_they_can_hold() -> None:
+    stored = [plane.copy() for plane in noise(1, pixel_format="yuv420p10le")[0]]
+    for plane in stored:
+        plane[3:5, 2:7] = 65534
+    picture = to_frame(stored, "yuv420p10le")
+    planes = PlaneReader(picture).read(picture)
+    for plane, source in zip((planes.luma, *planes.chroma), stored, strict=True):
+        assert np.array_equal(plane, np.minimum(source, 1023))
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv422p", "yuv444p", "yuv422p10le", "yuv444p10le"])
