@@ -15,6 +15,7 @@ from stages.fusion.chroma import fuse_chroma
 from stages.fusion.fuser import Fuser
 from stages.fusion.lcndr import LCNDR, Widths
 from stages.fusion.mode import stream_working_side
+from stages.fusion.models import load_model
 from tests.fusion.pictures import pair
 
 FULL = ColorTags(matrix=1, range=ColorRange.FULL)
@@ -92,6 +93,14 @@ def test_any_picture_is_the_networks_own(threads: int, size: tuple[int, int], bi
     assert np.abs(fused.luma - luma.numpy()).max() < rounding + 0.5 * step
     assert np.abs(fused.chroma - chroma.numpy()).max() < rounding + 0.01 * step
     assert fused.luma.dtype == under.luma.dtype
+
+
+def test_a_level_as_high_as_the_weight_maps_but_wider_is_the_networks_own() -> None:
+    made, grain = load_model("lcndr"), torch.rand(1, 1, 120, 518, generator=torch.Generator().manual_seed(1))
+    under, over = (planes(base + 0.03 * grain, bit_depth=8, seed=seed) for seed, base in enumerate((0.02, 0.94)))
+    luma, _ = reference(made, under, over, FULL)
+    fused = Fuser(made, "stream", torch.device("cpu")).fuse(under, over, FULL)
+    assert np.abs(fused.luma - luma.numpy()).max() <= 1
 
 
 @pytest.mark.parametrize("revision", [2, 4, 5, 16, 20])

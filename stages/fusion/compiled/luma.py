@@ -170,7 +170,7 @@ def _reduction(pair: tuple[Source, Source], level: Floats, coding: Coding) -> Wo
 
 
 def logit_maps(logits: Floats, sizes: list[tuple[int, int]], guidance: list[list[float]]) -> list[Floats]:
-    """The logit of every level as far as the network tells, (h, w), at most as large as the level.
+    """The logit of every level as far as the network tells, (h, w), at most as high as the level.
 
     Args:
         logits: (2, h, w), as for ``MultiScaleBlend``.
@@ -179,7 +179,7 @@ def logit_maps(logits: Floats, sizes: list[tuple[int, int]], guidance: list[list
     """
     maps = []
     for index, size in enumerate(sizes):
-        if size[0] <= logits.shape[1]:
+        if size[0] < logits.shape[1]:
             logits = _resized(logits, size)
         fine, coarse = guidance[-1 if index == len(sizes) - 1 else min(index, SHARED_FROM_LEVEL - 1)]
         maps.append(np.float32(fine) * logits[0] + np.float32(coarse) * logits[1])
