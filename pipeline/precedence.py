@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from contextlib import suppress
 from typing import Final
 
 _FIRST: Final = "alignment"
@@ -16,8 +17,10 @@ _NICENESS: Final = 10
 def give_way(stage: str) -> None:
     """Let the calling thread of a stage, and those it will start, step back behind alignment's.
 
-    Only on Linux, where niceness is a thread's and not the process's; elsewhere nothing is changed.
+    Only on Linux, where niceness is a thread's and not the process's; elsewhere, and where the system refuses it,
+    nothing is changed.
     """
     if stage != _FIRST and sys.platform == "linux":
         thread = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + _NICENESS)
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + _NICENESS)

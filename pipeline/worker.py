@@ -110,8 +110,8 @@ class Worker(ABC):
         """Close the stage."""
 
     def _run(self) -> None:
-        give_way(self.name)
         try:
+            give_way(self.name)
             self._work()
         except CancelledError:
             pass

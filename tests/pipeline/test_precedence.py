@@ -32,3 +32,12 @@ def test_alignment_goes_first_and_the_process_stays_as_it_is() -> None:
     own, helpers = niceness("fusion")
     assert own == helpers == min(19, before + 10)
     assert os.getpriority(os.PRIO_PROCESS, 0) == before
+
+
+def test_where_niceness_is_refused_all_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "setpriority", refuse)
+    own, helpers = niceness("fusion")
+    assert own == helpers == os.getpriority(os.PRIO_PROCESS, 0)
