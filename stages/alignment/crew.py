@@ -72,14 +72,16 @@ class Crew:
         others = [self._helpers.submit(share) for _ in range(self._hands - 1)]
         try:
             share()
+            for other in others:
+                # One who did not come to it would find nothing left.
+                if not other.cancel():
+                    other.result()
         except BaseException:
+            for _ in left:
+                pass
             for other in others:
                 _call_off(other)
             raise
-        for other in others:
-            # One who did not come to it would find nothing left.
-            if not other.cancel():
-                other.result()
 
     def _split(self, height: int, width: int) -> Iterator[tuple[int, int]]:
         """First row and row after the last of each part of a plane."""

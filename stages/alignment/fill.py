@@ -21,7 +21,7 @@ def fill_from_surroundings(values: FloatImage, weight: FloatImage) -> FloatImage
 
     Args:
         values: (h, w, 3).
-        weight: (h, w) in [0, 1]; not all 0.
+        weight: (h, w) in [0, 1].
     """
     height, width = weight.shape
     if min(height, width) <= 2:

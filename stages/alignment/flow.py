@@ -13,6 +13,8 @@ from stages.alignment.assembler import Assembler, choose_assembler, reason_to_gi
 from stages.alignment.assembly import CpuAssembler
 from stages.alignment.blend import lay_over
 from stages.alignment.crew import Crew
+from stages.alignment.exposure import SMALLEST_STOPS, exposed_by
+from stages.alignment.levels import Levels
 from stages.alignment.matching import Matcher
 from stages.alignment.memory import Memory
 from stages.alignment.plan import Plan, Recall, Side, make_plan, recall
@@ -89,6 +91,9 @@ class FlowAlignment(Stage[ExposurePair, AlignedPair]):
             shrink(planes.luma, planes.width // 3)
             copy = Planes(planes.luma.copy(), planes.chroma.copy(), planes.bit_depth)
             lay_over(copy, planes, np.ones((2, 2), np.float32), rehearsal._crew)
+            # Nor do their exposures tremble.
+            levels = Levels.of(pair.reference.color, planes.bit_depth)
+            exposed_by(planes, 2 * SMALLEST_STOPS, levels, rehearsal._crew)
             for _ in rehearsal.process(pair):
                 pass
         if isinstance(rehearsal._assembler, CpuAssembler):
@@ -123,6 +128,7 @@ class FlowAlignment(Stage[ExposurePair, AlignedPair]):
     def close(self) -> None:
         """Forget the frames and let the helpers go."""
         self._memory = self._held = self._assembler = None
+        self._matcher.forget()
         self._crew.close()
 
     def _recalled(self, pair: ExposurePair, side: Side) -> Recall | None:

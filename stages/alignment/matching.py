@@ -52,6 +52,10 @@ class Matcher:
         self._lifter = Lifter()
         self._last: tuple[Planes, Reduced] | None = None
 
+    def forget(self) -> None:
+        """Let go of the last frame."""
+        self._last = None
+
     def match(self, pair: ExposurePair) -> Side:
         """The neighbour as seen from the reference."""
         matched = self._matched(pair)

@@ -95,8 +95,10 @@ def _shift(
     """Moves frames into targets, which keep of themselves what the weights of luma and of chroma say."""
     first, at, scale = frames[0], displacements, displacements.scale
     height, top = first.height, first.max_value
-    luma: tuple[Any, ...] = tuple(np.ascontiguousarray(frame.luma) for frame in frames)
-    chroma: tuple[Any, ...] = tuple(np.ascontiguousarray(plane) for frame in frames for plane in frame.chroma)
+    # Numba takes a tuple apart only where all in it are of one type: rows without gaps, writable.
+    luma: tuple[Any, ...] = tuple(np.require(frame.luma, requirements=["C", "W"]) for frame in frames)
+    planes = [plane for frame in frames for plane in frame.chroma]
+    chroma: tuple[Any, ...] = tuple(np.require(plane, requirements=["C", "W"]) for plane in planes)
     luma_targets = tuple(target.luma for target in targets)
     chroma_targets = tuple(plane for target in targets for plane in target.chroma)
 

@@ -20,8 +20,6 @@ LEAST_CREDIT = 1e-4
 """Where both are black or white, their mean."""
 _WINDOW = 5
 """Pixels at chroma resolution over which the weights are smoothed."""
-CHROMA_REACH = _WINDOW // 2
-"""Pixels at chroma resolution beyond its own that a pixel depends on."""
 
 
 def fuse_chroma(

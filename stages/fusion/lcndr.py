@@ -56,6 +56,11 @@ class Widths:
     refinement_steps: int = STEPS
     """See ``DetailRefinement``."""
 
+    def __post_init__(self) -> None:
+        for name, most in (("judged_levels", SHARED_FROM_LEVEL), ("revised_levels", REVISED_LEVELS)):
+            if getattr(self, name) > most:
+                raise ValueError(f"{name} must be at most {most}, got {getattr(self, name)}")
+
     @classmethod
     def of(cls, weights: Mapping[str, Tensor]) -> Widths:
         """The widths that a network's weights have; they may lack the ERM and what revises."""

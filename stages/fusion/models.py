@@ -60,7 +60,7 @@ def load_model(name: str) -> LCNDR:
     try:
         network = switch_off(LCNDR(Widths.of(tensors)), metadata.get("without", "").split())
         network.load_state_dict(tensors)
-    except (KeyError, RuntimeError) as error:
+    except (LookupError, RuntimeError, ValueError) as error:
         raise ConfigError(
             f"{path}: these are not the weights of an LCNDR network; if an earlier version made them, train again"
         ) from error

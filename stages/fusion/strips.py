@@ -121,7 +121,7 @@ class Strips:
                     helper.result()
 
     def close(self) -> None:
-        """Send the helpers home; what is called afterwards fails."""
+        """Send the helpers home; nothing is called afterwards."""
         if self._helpers is not None:
             self._helpers.shutdown()
 

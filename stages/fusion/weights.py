@@ -49,6 +49,8 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             raise ValueError(f"a header of {length} bytes in a file of {len(data)}")
         header = json.loads(data[8 : 8 + length])
         metadata = header.pop("__metadata__", {})
+        if not all(isinstance(value, str) for value in metadata.values()):
+            raise ValueError("metadata that is not text")
         body = data[8 + length :]
         tensors = {name: _tensor(entry, body) for name, entry in header.items()}
     except OSError as error:

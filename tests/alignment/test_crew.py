@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -28,6 +30,18 @@ def test_a_crew_works_through_every_row_once_and_lets_errors_through() -> None:
 
     with pytest.raises(ValueError, match="in a helper"):
         CREW.rows(((1000, 1000), count), ((1000, 1000), fail))
+
+    at_work = []
+
+    def fail_late(start: int, _: int) -> None:
+        at_work.append(start)
+        time.sleep(0.02)
+        at_work.remove(start)
+        raise ValueError("in a helper")
+
+    with pytest.raises(ValueError, match="in a helper"):
+        CREW.rows(((1000, 1000), fail_late))
+    assert not at_work
 
     with pytest.raises(ValueError, match="in a helper"):
         CREW.both(lambda: None, fail)

@@ -60,6 +60,12 @@ def test_pictures_are_the_processors_over_a_whole_clip(mode: str, bit_depth: int
             assert largest <= 4
 
 
+def test_a_picture_too_low_for_any_spot_is_the_processors() -> None:
+    pairs = pairs_of(moving_clip(5, 3000, 6))
+    for item, expected in zip(align(pairs, "causal", StandInQueue()), align(pairs, "causal", "cpu"), strict=True):
+        assert differences(item.over, expected.over)[0] <= 0.1
+
+
 @modes
 def test_a_change_of_size_and_depth_starts_afresh(mode: str) -> None:
     pairs = [

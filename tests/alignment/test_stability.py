@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 
@@ -96,8 +98,22 @@ def test_a_stream_given_up_leaves_nothing_behind() -> None:
     pairs = pairs_of([exposed(seen(CANVAS), index) for index in range(2)])
     stage = FlowAlignment(BOTH[1])
     list(stage.process(pairs[0]))
+    last = weakref.ref(pairs[0].reference.planes.luma)
     stage.close()
+    del pairs
     assert list(stage.flush()) == []
+    assert last() is None
+
+
+@modes
+def test_frames_that_must_not_be_written_to_are_as_good_as_others(config: FlowConfig) -> None:
+    pictures = [exposed(seen(CANVAS, dx=2.0 * index), index) for index in range(4)]
+    expected = align(pairs_of(pictures), config)
+    for planes in pictures:
+        planes.luma.flags.writeable = planes.chroma.flags.writeable = False
+    for item, wanted in zip(align(pairs_of(pictures), config), expected, strict=True):
+        assert np.array_equal(item.under.luma, wanted.under.luma)
+        assert np.array_equal(item.over.luma, wanted.over.luma)
 
 
 def test_what_comes_into_view_is_taken_from_the_frame_after() -> None:

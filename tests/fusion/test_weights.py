@@ -6,7 +6,7 @@ import torch
 
 from stages.errors import ConfigError
 from stages.fusion import weights
-from stages.fusion.lcndr import LCNDR
+from stages.fusion.lcndr import LCNDR, Widths
 from stages.fusion.models import list_models, load_model
 
 
@@ -69,3 +69,23 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     weights.save(tmp_path / "other.safetensors", {"a": torch.rand(2)}, {})
     with pytest.raises(ConfigError, match="not the weights"):
         load_model(str(tmp_path / "other.safetensors"))
+
+
+def test_metadata_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "odd.safetensors"
+    header = b'{"__metadata__": {"without": 3}}'
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(ConfigError, match="metadata"):
+        weights.load(path)
+
+
+def test_a_number_in_place_of_levels_is_refused(tmp_path: Path) -> None:
+    tensors = LCNDR().state_dict() | {"blend.gradient": torch.tensor(1.0)}
+    weights.save(tmp_path / "odd.safetensors", tensors, {})
+    with pytest.raises(ConfigError, match="not the weights"):
+        load_model(str(tmp_path / "odd.safetensors"))
+
+
+def test_more_levels_than_there_are_are_refused() -> None:
+    with pytest.raises(ValueError, match="judged_levels must be at most 6, got 9"):
+        Widths(judged_levels=9)

@@ -27,6 +27,9 @@ def difference_stops(wanted: Tensor, given: Tensor, alike: Tensor, levels: Level
         alike: bool, whether both show the same.
         levels: of the code values.
     """
+    if wanted.numel() == 0:
+        # A picture so wide or high that no spot lies within.
+        return torch.zeros((), dtype=torch.float64, device=wanted.device)
     low, high = (levels.black + share * levels.span for share in MID_TONES)
     known = alike & (torch.minimum(wanted, given) > low) & (torch.maximum(wanted, given) < high)
     count = known.sum()

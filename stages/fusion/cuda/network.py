@@ -184,7 +184,7 @@ class DeviceNetwork(nn.Module):
         return F.conv2d(padded, self.taps[:channels], stride=2, groups=channels)
 
     def _resized(self, logits: Tensor, size: tuple[int, int]) -> Tensor:
-        """``lcndr.resize_logits``."""
+        """``blend.resize_logits``."""
         height, width = logits.shape[-2:]
         if (height, width) == size:
             return logits
