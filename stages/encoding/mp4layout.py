@@ -42,7 +42,9 @@ class Layout(Enum):
             return ()
         if self is Layout.APPENDED:
             return ("empty_moov", "default_base_moof")
-        return (*_FRAGMENTS, "empty_moov") if self is Layout.HEADER_FIRST else _FRAGMENTS
+        # Frames that the header itself lists are skipped by players until the file is complete: its edit list gives
+        # their duration as 0. Either way it lists none.
+        return (*_FRAGMENTS, "empty_moov" if self is Layout.HEADER_FIRST else "delay_moov")
 
 
 def has_late_audio(source: str, audio_streams: Set[int]) -> bool:

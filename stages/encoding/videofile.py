@@ -31,7 +31,8 @@ GUESSED_RATE = Fraction(30)
 """Frames per second told to the encoder's rate control when the source does not know its own."""
 
 KEYFRAME_INTERVAL_S = 2
-"""Apart from seeking, what MP4 loses at most when the process is killed: it is written by groups of pictures."""
+"""Apart from seeking, what MP4 loses at most when the process is killed: it is written by groups of pictures, and a
+file without a complete one does not play."""
 
 _WRITE_BYTES = 1 << 20
 """Handed to the system at once; each time waits for the interpreter's lock."""
