@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -222,5 +223,7 @@ class StreamInfo:
     """Path or URL to open again for audio, subtitles, chapters and metadata; None when there is none."""
     video_stream: int | None = None
     """Index of this video among the container's streams."""
+    pictures: tuple[Path, ...] = ()
+    """The files of a sequence of pictures, which no output may replace; empty for any other source."""
     name: str = ""
     """For messages: the file's name, the camera's name."""

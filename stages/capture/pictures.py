@@ -77,6 +77,7 @@ class PicturesSource(Source):
             frame_count=len(self._paths),
             color=PICTURE_COLOR,
             name=printable(self._config.input),
+            pictures=tuple(self._paths),
         )
 
     def read(self) -> Frame | None:

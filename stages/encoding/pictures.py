@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -69,9 +69,9 @@ class PictureWriter(Stage[FusedFrame, Done]):
         self._config = config
         output = Path(config.output)
         if output.suffix.lower() in _SUFFIXES:
-            self._folder, self._pattern = output.parent, output.name
+            self._folder, self._pattern, self._is_folder = output.parent, output.name, False
         else:
-            self._folder, self._pattern = output, "%06d.png"
+            self._folder, self._pattern, self._is_folder = output, "%06d.png", True
         self._suffix = Path(self._pattern).suffix.lower()
         self._turns = 0
 
@@ -79,11 +79,13 @@ class PictureWriter(Stage[FusedFrame, Done]):
         """Check that pictures can be written; touches nothing.
 
         Raises:
-            ConfigError: the folder, or the one it would be made in, is missing or not writable.
+            ConfigError: the folder, or the one it would be made in, is missing or not writable, or the output lies
+                among the pictures being read: a folder that holds them, or a pattern that names one of them.
         """
         self._turns = info.rotation_deg // 90
         if self._folder.exists():
             check_folder(self._folder)
+            self._spare(info.pictures)
         else:
             check_folder(self._folder.absolute().parent)
         return info
@@ -104,6 +106,17 @@ class PictureWriter(Stage[FusedFrame, Done]):
     def close(self) -> None:
         """Nothing is held."""
 
+    def _spare(self, pictures: Sequence[Path]) -> None:
+        """Raise ConfigError where the output would lie among ``pictures``, which are being read, or replace one."""
+        if self._is_folder and any(self._folder.samefile(folder) for folder in {path.parent for path in pictures}):
+            raise ConfigError(f"output folder {self._folder} holds the input pictures; give another, or one inside it")
+        inputs = {_identity(path): path for path in pictures}
+        for index in range(len(pictures)):
+            path = self._folder / (self._pattern % index)
+            for written in (path, _partial(path)):
+                if written.exists() and (taken := inputs.get(_identity(written))):
+                    raise ConfigError(f"output {path} would overwrite the input {taken}; give another name")
+
     def _encode(self, frame: FusedFrame) -> bytes:
         depth = self._config.bit_depth
         if depth == "auto":
@@ -117,7 +130,7 @@ class PictureWriter(Stage[FusedFrame, Done]):
         return encoded.tobytes()
 
     def _write(self, path: Path, encoded: bytes) -> None:
-        partial = path.with_name(f"{path.stem}.partial{path.suffix}")
+        partial = _partial(path)
         try:
             self._folder.mkdir(exist_ok=True)
             partial.write_bytes(encoded)
@@ -125,6 +138,16 @@ class PictureWriter(Stage[FusedFrame, Done]):
         except OSError as error:
             partial.unlink(missing_ok=True)
             raise EncodeError(f"cannot write {path}: {error.strerror}; check the disk and its space") from error
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f"{path.stem}.partial{path.suffix}")
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """The same for all names of a file."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def _is_pattern(name: str) -> bool:

@@ -58,6 +58,7 @@ def test_a_folder_is_read_in_the_natural_order_of_its_names(shots: Path) -> None
     assert info.time_base == Fraction(1, 30)
     assert (info.width, info.height, info.bit_depth, info.frame_rate, info.frame_count) == (16, 12, 8, Fraction(30), 5)
     assert info.container is None
+    assert [path.stem for path in info.pictures] == ["shot_1", "shot_2", "shot_10", "shot_11", "shot_100"]
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ from stages.errors import ConfigError
 def write(fused_frames, info_of):
     """write(output, frames, **settings): the whole life of a PictureWriter."""
 
-    def run(output, frames, *, rotation_deg=0, **settings):
+    def run(output, frames, *, rotation_deg=0, pictures=(), **settings):
         writer = PictureWriter(PictureConfig(output=str(output), **settings))
         try:
-            writer.open(info_of(frames, rotation_deg=rotation_deg))
+            writer.open(info_of(frames, rotation_deg=rotation_deg, pictures=tuple(pictures)))
             done = [event.index for frame in frames for event in writer.process(frame)]
             assert done == [frame.index for frame in frames]
             assert list(writer.flush()) == []
@@ -84,6 +84,33 @@ def test_existing_pictures_are_replaced_on_request_only(tmp_path, fused_frames, 
     write(tmp_path / "%d.png", fused_frames(1), overwrite=True)
     assert cv2.imread(str(tmp_path / "0.png")).shape == (48, 64, 3)
     assert names(tmp_path) == ["0.png"]
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+@pytest.mark.parametrize("name", ["1.png", "1.partial.png", "kept.png"])
+def test_the_input_is_never_the_output(tmp_path, fused_frames, write, name, overwrite):
+    inputs = [tmp_path / "other.png", tmp_path / name]
+    inputs[0].touch()
+    inputs[1].write_bytes(b"the only copy")
+    if name == "kept.png":
+        (tmp_path / "1.png").symlink_to(inputs[1])
+    with pytest.raises(ConfigError, match=rf"output .*1\.png would overwrite the input .*{name}; give another name"):
+        write(tmp_path / "%d.png", fused_frames(2), pictures=inputs, overwrite=overwrite)
+    assert inputs[1].read_bytes() == b"the only copy"
+    assert "0.png" not in names(tmp_path)
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_results_go_among_the_input_pictures_by_a_pattern_only(tmp_path, fused_frames, write, overwrite):
+    inputs = [tmp_path / "a.png", tmp_path / "b.png"]
+    for path in inputs:
+        path.write_bytes(b"the only copy")
+    with pytest.raises(ConfigError, match="holds the input pictures; give another, or one inside it"):
+        write(tmp_path, fused_frames(2), pictures=inputs, overwrite=overwrite)
+    assert names(tmp_path) == ["a.png", "b.png"]
+    write(tmp_path / "fused", fused_frames(2), pictures=inputs, overwrite=overwrite)
+    write(tmp_path / "fused_%d.png", fused_frames(2), pictures=inputs, overwrite=overwrite)
+    assert names(tmp_path) == ["a.png", "b.png", "fused", "fused_0.png", "fused_1.png"]
 
 
 def test_a_missing_folder_is_refused_before_any_work(tmp_path, fused_frames, write):

@@ -138,6 +138,19 @@ def test_pictures_in_and_pictures_out(folder: Path) -> None:
     assert len(times(Path("fused.mp4"))) == 6
 
 
+def test_pictures_are_never_written_over_those_being_read(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "shots").mkdir()
+    for index, stops in enumerate(bracketed(6)):
+        cv2.imwrite(str(folder / "shots" / f"{index:06d}.png"), exposed(stops, index))
+    before = {path.name: path.read_bytes() for path in (folder / "shots").iterdir()}
+    for output, said in (("shots/%06d.png", "would overwrite the input"), ("shots", "holds the input pictures")):
+        assert main(["video", "shots/*.png", "-o", output, "--set", "encoding.overwrite=true", *NO_FUSION]) == 2
+        captured = capsys.readouterr()
+        assert said in captured.err
+        assert captured.err.count("\n") == 1
+    assert {path.name: path.read_bytes() for path in (folder / "shots").iterdir()} == before
+
+
 def make_bad(kind: str) -> str:
     """A source that cannot be fused; its name."""
     name = f"{kind}.mkv"
