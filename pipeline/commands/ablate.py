@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
     required=True,
+    callback=options.not_standard_output,
     help="Folder for ablation.md, ablation.json and a folder for each variant.",
 )
 @click.option("--steps", type=click.IntRange(1), default=600, show_default=True, help="Batches each is trained on.")

@@ -17,6 +17,7 @@ from pipeline.commands import options
     metavar="DIR",
     default=Path("demo-out"),
     show_default=True,
+    callback=options.not_standard_output,
     help="Folder for the results; made where it is missing.",
 )
 @options.mode

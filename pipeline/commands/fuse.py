@@ -21,7 +21,13 @@ Examples:
 @click.argument("under", type=click.Path(path_type=Path))
 @click.argument("over", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="OUT", required=True, help="Picture or folder to write."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="OUT",
+    required=True,
+    callback=options.not_standard_output,
+    help="Picture or folder to write.",
 )
 @options.model
 @options.mode

@@ -17,6 +17,17 @@ def merge(section: dict[str, Any], **given: object) -> None:
     section.update({key: value for key, value in given.items() if value is not None})
 
 
+def not_standard_output(_context: click.Context, _option: click.Parameter, value: Any) -> Any:
+    """Callback of an option that names an output: a dash alone would make a file or folder of that name.
+
+    Raises:
+        BadParameter: it is a dash alone.
+    """
+    if str(value) == "-":
+        raise click.BadParameter("- is standard output, where nothing can be written to; name a file or a folder.")
+    return value
+
+
 overrides = click.option(
     "--set",
     "overrides",

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from pipeline.commands import options
+
 
 class _Size(click.ParamType[tuple[int, int]]):
     """WIDTHxHEIGHT."""
@@ -27,7 +29,14 @@ Example:
   lumabraid simulate room.hdr -o clip.mp4 --stops 3 --seconds 4 --size 1280x720 --truth truth""",
 )
 @click.argument("panorama", metavar="MAP.hdr")
-@click.option("-o", "--output", metavar="CLIP", required=True, help="Video file to write.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="CLIP",
+    required=True,
+    callback=options.not_standard_output,
+    help="Video file to write.",
+)
 @click.option("--stops", type=float, help="Between the short and the long exposure. [default: 3]")
 @click.option("--seconds", type=float, help="Length of the clip. [default: 4]")
 @click.option("--fps", "frame_rate", type=float, help="Frames per second. [default: 25]")

@@ -32,6 +32,7 @@ _FEWEST_SHALLOW = 4
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
     required=True,
+    callback=options.not_standard_output,
     help="Folder for weights, model card, log, curves and checkpoint.",
 )
 @click.option("--name", default="lcndr", show_default=True, help="Of the model: NAME.safetensors and NAME.md.")

@@ -23,7 +23,13 @@ Examples:
   lumabraid video -o fused.mp4 -- -name-with-a-dash.mp4""",
 )
 @click.argument("source", metavar="INPUT")
-@click.option("-o", "--output", metavar="OUTPUT", help="Video file, folder, or pattern such as out/%05d.png.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="OUTPUT",
+    callback=options.not_standard_output,
+    help="Video file, folder, or pattern such as out/%05d.png.",
+)
 @options.model
 @options.mode
 @options.device

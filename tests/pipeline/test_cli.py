@@ -91,6 +91,19 @@ def test_a_mistake_in_the_arguments_is_one_line(
     assert error_line(capsys).startswith(said)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["video", "clip.mp4"], ["fuse", "dark", "bright"], ["simulate", "room.hdr"], ["demo"], ["train", "maps"]],
+)
+def test_standard_output_is_refused_as_an_output(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([*arguments, "-o", "-"]) == 2
+    assert "'--output': - is standard output, where nothing can be written to; name a file or" in error_line(capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command `doctor` raises something nobody foresaw."""
