@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,7 @@ from pipeline.bench.tasks import TASKS, Variant, aligning_and_fusing, fusing, ru
 from pipeline.bench.timing import Contender, in_turns
 from pipeline.bench.yardsticks import aligning_and_merging, merging, run_script
 from stages.device.choice import DeviceName, choose_device
+from stages.encoding.video import VideoEncoder
 from stages.errors import ConfigError
 from stages.fusion.mode import Mode
 from stages.fusion.models import list_models, load_model
@@ -91,7 +93,7 @@ def run_bench(run: BenchRun) -> Iterator[str]:
     if not run.memory:
         yield from ("", *heading())
     lines: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _unmentioned(folder):
         radiance_map = run.radiance_map or Path(folder) / "map.hdr"
         if run.radiance_map is None:
             write_map(radiance_map)
@@ -105,6 +107,21 @@ def run_bench(run: BenchRun) -> Iterator[str]:
         account = {"machine": dataclasses.asdict(machine), "seconds": run.seconds, "lines": lines}
         run.json_file.write_text(json.dumps(account, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         yield f"{run.json_file}: the same as JSON"
+
+
+@contextmanager
+def _unmentioned(folder: str) -> Iterator[None]:
+    """Let the encoder not tell, when it is interrupted, of a file in a folder that is removed at the end."""
+    log = logging.getLogger(VideoEncoder.__module__)
+
+    def is_elsewhere(record: logging.LogRecord) -> bool:
+        return folder not in record.getMessage()
+
+    log.addFilter(is_elsewhere)
+    try:
+        yield
+    finally:
+        log.removeFilter(is_elsewhere)
 
 
 def _variants(run: BenchRun) -> list[Variant]:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,6 +21,8 @@ from pipeline.bench.timing import Contender, Timing, in_turns
 from pipeline.cli import main
 
 TINY = "96x64"
+ROOT = Path(__file__).parent.parent.parent
+PROGRAM = "import sys; from pipeline.entry import main; sys.exit(main())"
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +72,27 @@ def test_memory_is_that_of_a_process_of_its_own(tmp_path: Path, capsys: pytest.C
     assert 50 < line["libraries_mb"] < line["total_mb"] < 4000
     assert line["gpu_mb"] is None
     assert f"peak {line['total_mb']:.0f} MB" in capsys.readouterr().out
+
+
+def test_an_interrupt_tells_of_no_file_that_is_gone(tmp_path: Path) -> None:
+    arguments = ["--size", TINY, "--model", "lcndr", "--mode", "stream", "--device", "cpu", "--task", "whole"]
+    child = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, "bench", *arguments, "--rounds", "100"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        while child.poll() is None and not any(tmp_path.glob("*/ours.partial.mp4")):
+            time.sleep(0.001)
+        child.terminate()
+        assert child.communicate(timeout=60) == (None, "lumabraid: interrupted\n")
+    finally:
+        child.kill()
+        child.wait()
+    assert child.returncode == 130
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
