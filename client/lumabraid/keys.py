@@ -89,7 +89,7 @@ def create_key_pair(folder: str | os.PathLike[str], name: str) -> tuple[Path, Pa
         The paths of the public and the secret file.
 
     Raises:
-        KeyFileError: a file of this name exists, or cannot be written.
+        KeyFileError: a file of this name exists, or one cannot be written; none is left half made.
     """
     if not name or Path(name).name != name:
         raise KeyFileError(f"a key's name is a plain file name, got {name!r}")
@@ -103,7 +103,11 @@ def create_key_pair(folder: str | os.PathLike[str], name: str) -> tuple[Path, Pa
         if existing := [path for path in paths if path.exists()]:
             raise FileExistsError(17, "it exists, and keys are never overwritten", str(existing[0]))
         _write_new(paths[1], secret, mode=0o600)
-        _write_new(paths[0], public, mode=0o644)
+        try:
+            _write_new(paths[0], public, mode=0o644)
+        except OSError:
+            paths[1].unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise KeyFileError(f"cannot write key file {error.filename}: {error.strerror}") from None
     return paths
@@ -142,9 +146,15 @@ def load_allowed_keys(folder: str | os.PathLike[str]) -> frozenset[bytes]:
 
 
 def _write_new(path: Path, text: str, *, mode: int) -> None:
+    """Write a file that was not there, or leave none; an OSError names it."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(text)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(text)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        error.filename = str(path)
+        raise
 
 
 def _load(path: str | os.PathLike[str]) -> tuple[bytes, bytes | None]:

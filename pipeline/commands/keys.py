@@ -38,8 +38,27 @@ def new(folder: Path, reader: str) -> None:
     from stages.publishing.guard import PUBLISHER_NAME, READERS_FOLDER
 
     with client_errors():
-        if not (folder / f"{PUBLISHER_NAME}.key_secret").exists():
+        if (folder / f"{PUBLISHER_NAME}.key_secret").exists():
+            _check_pair(folder, PUBLISHER_NAME)
+        else:
             create_key_pair(folder, PUBLISHER_NAME)
         _, secret = create_key_pair(folder / READERS_FOLDER, reader)
     click.echo(f"{folder}: publish with --keys {folder}")
     click.echo(f"{reader}: give it {folder / PUBLISHER_NAME}.key and {secret}")
+
+
+def _check_pair(folder: Path, name: str) -> None:
+    """Refuse a pair that readers and publisher could not use.
+
+    Raises:
+        KeyFileError: one of the two files is missing or damaged, or they do not belong together.
+    """
+    from lumabraid import KeyFileError
+    from lumabraid.keys import load_key_pair, load_public_key
+
+    public, secret = folder / f"{name}.key", folder / f"{name}.key_secret"
+    try:
+        if load_key_pair(secret).public != load_public_key(public):
+            raise KeyFileError(f"{public} is not the public key of {secret}")
+    except KeyFileError as error:
+        raise KeyFileError(f"{error}; put the pair back, or delete both files to get a new one") from None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -39,6 +42,28 @@ def test_keys_are_never_overwritten(tmp_path: Path) -> None:
         keys.create_key_pair(tmp_path, "robot")
     assert public.read_text() == before[0]
     assert not secret.exists()
+
+
+@pytest.mark.parametrize("full_at", ["robot.key_secret", "robot.key"])
+def test_a_full_disk_leaves_no_half_of_a_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full_at: str) -> None:
+    class FullDisk(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    open_descriptor = os.fdopen
+
+    def open_on_full_disk(descriptor: int, *arguments: Any, **options: Any) -> Any:
+        if not (tmp_path / full_at).exists():
+            return open_descriptor(descriptor, *arguments, **options)
+        os.close(descriptor)
+        return FullDisk()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdopen", open_on_full_disk)
+        with pytest.raises(KeyFileError, match=rf"cannot write key file .*/{full_at}: No space left on device"):
+            keys.create_key_pair(tmp_path, "robot")
+    assert list(tmp_path.iterdir()) == []
+    keys.create_key_pair(tmp_path, "robot")
 
 
 @pytest.mark.parametrize("name", ["", "../robot", "a/b"])

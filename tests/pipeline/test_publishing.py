@@ -274,6 +274,28 @@ def test_keys_are_made_once_and_let_their_reader_in(
         assert main(["subscribe", address, "--count", "1", *mine]) == 0
 
 
+def test_keys_that_are_of_no_use_are_not_called_ready(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keys, other = tmp_path / "keys", tmp_path / "other"
+    for folder in (keys, other):
+        assert main(["keys", "new", str(folder)]) == 0
+    public, secret = keys / "publisher.key", keys / "publisher.key_secret"
+    whole = public.read_text()
+    capsys.readouterr()
+
+    def refused() -> str:
+        assert main(["keys", "new", str(keys), "--reader", "robot"]) == 2
+        assert not (keys / "readers" / "robot.key").exists()
+        return error_line(capsys)
+
+    public.unlink()
+    assert "publisher.key: there is no such file; put the pair back, or delete both files" in refused()
+    public.write_text((other / "publisher.key").read_text())
+    assert "publisher.key is not the public key of" in refused()
+    public.write_text(whole)
+    secret.write_text("")
+    assert "publisher.key_secret is not a key file" in refused()
+
+
 def test_a_pipeline_publishes_behind_its_keys(tmp_path: Path, clip: Path, address: str) -> None:
     keys = tmp_path / "keys"
     assert main(["keys", "new", str(keys)]) == 0
