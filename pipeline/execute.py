@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Final
 
 import click
 
@@ -17,10 +15,9 @@ from pipeline.config import PipelineConfig
 from pipeline.interrupt import interruptible
 from pipeline.report import Report
 from pipeline.run_view import run_view
+from pipeline.stats_lines import StatsLines
 from stages.capture.locate import display_name, printable
 from stages.errors import ConfigError, DamagedSourceError, LumabraidError, PairingError
-
-_STATS_INTERVAL_S: Final = 1.0
 
 
 def execute(config: PipelineConfig, *, title: str, stats: bool = False) -> Report:
@@ -29,7 +26,8 @@ def execute(config: PipelineConfig, *, title: str, stats: bool = False) -> Repor
     Args:
         config: the pipeline.
         title: what the progress is labelled with.
-        stats: print the report as a line of JSON every second and at the end, and nothing else on stdout.
+        stats: print the report as a line of JSON every second and at the end, and nothing else on stdout. The run
+            goes on without where that is closed or full.
 
     Raises:
         LumabraidError: the first error of the run; what was kept has been told.
@@ -38,7 +36,7 @@ def execute(config: PipelineConfig, *, title: str, stats: bool = False) -> Repor
     if config.report is not None:
         _check_report(config.report, taken=(_input(config), getattr(config.encoding, "output", None)))
     failure: LumabraidError | None = None
-    lines = _StatsLines()
+    lines = StatsLines()
     with run_view(config, title) as view:
 
         def show(report: Report) -> None:
@@ -123,23 +121,6 @@ def _ends_by_hand(pipeline: Pipeline) -> bool:
     """Whether being stopped is how such a run ends: its source has no end of its own, or its window was closed."""
     endless = pipeline.sink.stream is not None and pipeline.sink.stream.frame_count is None
     return endless or (pipeline.window is not None and pipeline.window.closed_by_hand)
-
-
-class _StatsLines:
-    """Reports as lines of JSON on stdout."""
-
-    def __init__(self) -> None:
-        self._due_s = time.monotonic() + _STATS_INTERVAL_S
-
-    def show(self, report: Report) -> None:
-        """Print it, unless the last one is less than a second old."""
-        if time.monotonic() >= self._due_s:
-            self._due_s += _STATS_INTERVAL_S
-            self.end(report)
-
-    def end(self, report: Report) -> None:
-        """Print the last one."""
-        click.echo(json.dumps(report.to_dict(), ensure_ascii=False))
 
 
 def _metrics(config: PipelineConfig, pipeline: Pipeline) -> AbstractContextManager[None]:
