@@ -88,7 +88,8 @@ class Subscription:
         """Read, and report now and then; returns the account.
 
         Raises:
-            lumabraid.LumabraidError: no frame came in time, or the messages cannot be read.
+            lumabraid.LumabraidError: no frame came in time or at all, or the messages cannot be read. A stream that
+                ends early is no error once a frame of it came.
             EncodeError: the frames cannot be saved.
         """
         watch = Thread(target=self._close_when_stopped, name="subscription.watch")
@@ -99,7 +100,8 @@ class Subscription:
                     self._tell(self._reception(self._reported_frames, self._reported_s))
                     self._reported_frames, self._reported_s = self._frames, time.monotonic()
         except lumabraid.ClosedError:
-            pass  # the stream ended, or the watch closed the subscriber
+            if not self._frames and not self._is_unwanted():
+                raise
         finally:
             self._ended.set()
             watch.join()
@@ -108,8 +110,11 @@ class Subscription:
     def _close_when_stopped(self) -> None:
         """A signal handler must not do it, and a read that waits does not see the wish."""
         while not self._ended.wait(_WATCH_S):
-            if self._stopped or (self._display is not None and self._display.closed_by_hand):
+            if self._is_unwanted():
                 self._subscriber.close()
+
+    def _is_unwanted(self) -> bool:
+        return self._stopped or (self._display is not None and self._display.closed_by_hand)
 
     def _wants_more(self) -> bool:
         return self._count is None or self._frames < self._count

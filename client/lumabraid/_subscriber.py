@@ -172,19 +172,24 @@ class Subscriber:
         return f"Subscriber({self._address!r}, topic={self._topic!r})"
 
     def _closed_error(self) -> ClosedError:
-        if self._close.alive:
+        if not self._close.alive:
+            return ClosedError(f"the subscriber to {self._topic} from {self._address} is closed")
+        if self.stats.delivered:
             return ClosedError(f"the stream on {self._topic} from {self._address} ended")
-        return ClosedError(f"the subscriber to {self._topic} from {self._address} is closed")
+        return ClosedError(self._explained(f"no frame on {self._topic} from {self._address} before the stream ended"))
 
     def _timeout_error(self, timeout_s: float | None) -> ReceiveTimeoutError:
-        seen = f"no frame on {self._topic} from {self._address} within {timeout_s:g} s"
+        return ReceiveTimeoutError(
+            self._explained(f"no frame on {self._topic} from {self._address} within {timeout_s:g} s")
+        )
+
+    def _explained(self, seen: str) -> str:
+        """That no frame came, and what came instead."""
         if (error := self._receiver.last_error) is not None:
-            return ReceiveTimeoutError(f"{seen}; {self.stats.malformed} messages were unreadable, the last: {error}")
+            return f"{seen}; {self.stats.malformed} messages were unreadable, the last: {error}"
         status = self.status
         if status is None:
-            return ReceiveTimeoutError(
-                f"{seen}, and no status either: is the publisher running there, and do the keys on both sides match?"
-            )
+            return f"{seen}, and no status either: is the publisher running there, and do the keys on both sides match?"
         if self._topic not in status.topics:
-            return ReceiveTimeoutError(f"{seen}: the publisher offers {', '.join(status.topics) or 'no topic'}")
-        return ReceiveTimeoutError(f"{seen}: the publisher was there, with {status.fused} frames fused")
+            return f"{seen}: the publisher offers {', '.join(status.topics) or 'no topic'}"
+        return f"{seen}: the publisher was there, with {status.fused} frames fused"

@@ -54,6 +54,9 @@ def command(
 ) -> None:
     """Receive a published stream until it ends, and say what arrived.
 
+    It fails when no frame comes in time, or none before the stream ends. Once one came, a stream that ends before
+    --count is reached is no failure.
+
     Every second a line tells frames per second, their age since capture, and how many were lost. Only the newest frame
     is taken, as a robot would; with --save, or a video topic, all that arrive. What is saved ends where the publisher
     is restarted or its pictures change their size. --window and --preview show every encoding; over a network,

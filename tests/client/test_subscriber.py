@@ -187,6 +187,16 @@ def test_the_status_is_at_hand_and_may_end_the_loop(station: Any) -> None:
             frames.read()
 
 
+def test_an_end_without_a_frame_says_what_to_look_at(station: Any) -> None:
+    with Subscriber(station.address, topic="over/bgr8", timeout_s=10, stop_at_end=True) as frames:
+        assert station.publisher.wait_for_reader("over/bgr8", 10)
+        station.publisher.publish_status(topics=[station.topic], ended=True)
+        with pytest.raises(
+            lumabraid.ClosedError, match=rf"before the stream ended: the publisher offers {station.topic}"
+        ):
+            frames.read()
+
+
 def test_a_time_out_says_what_to_look_at(raw_publisher: Any, wait_until: Wait) -> None:
     with Subscriber("tcp://127.0.0.1:1", timeout_s=0.05) as frames:
         with pytest.raises(

@@ -211,6 +211,32 @@ def test_subscribe_tells_what_arrived(address: str, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out.startswith("3 frames, ")
 
 
+def test_subscribe_fails_when_the_stream_ends_before_a_frame_came(
+    address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def publish() -> None:
+        with lumabraid.Publisher(address) as publisher:
+            assert publisher.wait_for_reader("fused/jpeg", PATIENCE_S)
+            publisher.publish_status(topics=["fused/yuv420p"], ended=True, fused=3)
+
+    with beside(publish):
+        assert main(["subscribe", address, "--topic", "fused/jpeg", "--count", "5"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == (
+        f"lumabraid: error: no frame on fused/jpeg from {address} before the stream ended: "
+        "the publisher offers fused/yuv420p\n"
+    )
+
+
+def test_subscribe_is_content_with_fewer_frames_than_asked_for_when_the_stream_ends(
+    address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with beside(feed(address, frames=3)):
+        assert main(["subscribe", address, "--count", "50"]) == 0
+    assert int(capsys.readouterr().out.split()[0]) in (1, 2, 3)
+
+
 def test_subscribe_in_json_lines(address: str, capsys: pytest.CaptureFixture[str]) -> None:
     with beside(feed(address, frames=10)):
         assert main(["subscribe", address, "--stats"]) == 0
