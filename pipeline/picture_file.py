@@ -34,7 +34,7 @@ def write_picture(path: Path, planes: Planes) -> None:
         raise EncodeError(f"{path}: cannot be made a {path.suffix} of {planes.width}x{planes.height}")
     partial = path.with_name(f"{path.stem}.partial{path.suffix}")
     try:
-        packed.tofile(partial)
+        partial.write_bytes(packed.tobytes())  # what ndarray.tofile raises has no reason in it
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)

@@ -93,6 +93,16 @@ def test_a_damaged_picture_is_one_line_and_nothing_else(tmp_path: Path, capfd: p
     )
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    under, over = write(tmp_path / "dark.png", -2), write(tmp_path / "bright.png", 1)
+    (tmp_path / "fused.partial.png").symlink_to("/dev/full")
+    assert fuse(under, over, "-o", tmp_path / "fused.png") == 1
+    said = capsys.readouterr().err
+    assert said == f"lumabraid: error: {tmp_path / 'fused.png'}: cannot be written: No space left on device\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bright.png", "dark.png"]
+
+
 def test_still_pictures_come_out_the_same_with_and_without_alignment(tmp_path: Path) -> None:
     under, over = write(tmp_path / "dark.png", -2), write(tmp_path / "bright.png", 1)
     assert fuse(under, over, "-o", tmp_path / "a.png") == 0
