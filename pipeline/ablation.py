@@ -18,7 +18,8 @@ from pipeline.evaluation.metrics.judge import Scores
 from pipeline.evaluation.pair import EvaluationPair, PairSource
 from pipeline.evaluation.pairs import find_pairs
 from pipeline.evaluation.picture import Picture
-from pipeline.evaluation.table import write_beside, write_json
+from pipeline.evaluation.table import write_json
+from pipeline.output_file import write_output
 from pipeline.progress import Progress, progress
 from pipeline.training import run_training
 from pipeline.training_run import TrainingRun
@@ -73,7 +74,7 @@ def run_ablation(run: TrainingRun, judged_on: Sequence[Path], *, device: torch.d
         raise SourceError(f"none of {len(pairs)} pairs could be judged; the lines above say why")
     write_json(run.output / "ablation.json", evaluation, {"command": command, "seed": _JUDGING_SEED})
     table = run.output / "ablation.md"
-    write_beside(table, ablation_table(run, evaluation, command))
+    write_output(table, ablation_table(run, evaluation, command))
     return table
 
 

@@ -13,6 +13,7 @@ import click
 from pipeline.assembly import Pipeline, assemble
 from pipeline.config import PipelineConfig
 from pipeline.interrupt import interruptible
+from pipeline.output_file import check_output, write_output
 from pipeline.report import Report
 from pipeline.run_view import run_view
 from pipeline.stats_lines import StatsLines
@@ -60,7 +61,7 @@ def execute(config: PipelineConfig, *, title: str, stats: bool = False) -> Repor
         for line in account_lines(report):
             click.echo(line)
     if config.report is not None:
-        _write_json(config.report, report.to_dict())
+        write_output(config.report, json.dumps(report.to_dict(), indent=2, ensure_ascii=False) + "\n")
     if isinstance(failure, DamagedSourceError):
         kept = "the frames before it are fused" if report.account.fused else "too little came before it to fuse"
         kept += " and kept" if report.extra["output"] else ""
@@ -178,13 +179,9 @@ def _check_report(path: Path, *, taken: Iterable[str | None]) -> None:
     """Refuse a report that cannot be written, or would take the place of the input or of the output.
 
     Raises:
-        ConfigError: its folder is missing, or the name is taken.
+        ConfigError: its folder is missing or not writable, or the name is taken.
     """
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        raise ConfigError(f"report folder {folder} does not exist; create it first")
-    if path.is_dir():
-        raise ConfigError(f"report {path} is a folder; give the name of a file")
+    check_output(path, what="report")
     for other in map(Path, filter(None, taken)):
         if path.absolute() == other.absolute() or (path.exists() and other.exists() and path.samefile(other)):
             raise ConfigError(f"report {path} would overwrite {other}; give another name")
@@ -198,12 +195,3 @@ def _device(config: PipelineConfig) -> str:
     from stages.device.choice import choose_device
 
     return choose_device(name).type
-
-
-def _write_json(path: Path, content: object) -> None:
-    """Write beside the final name, then rename: a reader never sees half a report."""
-    partial = path.with_name(f"{path.name}.partial")
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    # A file name that is not UTF-8 comes as lone surrogates, which are escaped in JSON.
-    partial.write_text(text, encoding="utf-8", errors="backslashreplace")
-    partial.replace(path)

@@ -11,6 +11,7 @@ from pipeline.picture_file import SUFFIXES, write_picture
 from stages.alignment.flow import FlowAlignment, FlowConfig
 from stages.capture.picture import PICTURE_COLOR, read_picture
 from stages.device.choice import DeviceName
+from stages.encoding.atomic import check_folder
 from stages.errors import ConfigError, SourceError
 from stages.frame import AlignedPair, ExposurePair, Frame, Planes
 from stages.fusion.fuser import Fuser
@@ -53,9 +54,7 @@ def find_pairs(first: Path, second: Path, output: Path) -> list[PicturePair]:
     if first.is_dir() != second.is_dir():
         folder, file = (first, second) if first.is_dir() else (second, first)
         raise ConfigError(f"{folder} is a folder and {file} is not; give two pictures or two folders")
-    folder = output.absolute().parent
-    if not folder.is_dir():
-        raise ConfigError(f"output folder {folder} does not exist; create it first")
+    check_folder(output if first.is_dir() and output.is_dir() else output.absolute().parent)
     if output.exists() and any(output.samefile(path) for path in (first, second)):
         raise ConfigError(f"output {output} would overwrite the input; give another name")
     if first.is_dir():

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from pipeline.output_file import write_output
 from stages.fusion.training import Batch
 
 Canvas = npt.NDArray[np.uint8]
@@ -48,10 +49,12 @@ def write_label(canvas: Canvas, text: str, origin: tuple[int, int], color: tuple
 
 
 def write_png(path: Path, picture: Canvas) -> None:
-    """Write beside the final name and rename, so that a viewer never sees half a picture."""
-    partial = path.with_name(f"{path.name}.partial")
-    cv2.imencode(".png", picture)[1].tofile(partial)
-    partial.replace(path)
+    """Write a picture of which a viewer never sees half.
+
+    Raises:
+        EncodeError: it cannot be written.
+    """
+    write_output(path, cv2.imencode(".png", picture)[1].tobytes())
 
 
 def _side_by_side(lumas: npt.NDArray[np.uint8]) -> Canvas:

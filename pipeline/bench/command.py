@@ -20,9 +20,9 @@ from pipeline.bench.table import LEGEND, MERTENS, OURS, SCRIPT, Line, heading, n
 from pipeline.bench.tasks import TASKS, Variant, aligning_and_fusing, fusing, run_job
 from pipeline.bench.timing import Contender, in_turns
 from pipeline.bench.yardsticks import aligning_and_merging, merging, run_script
+from pipeline.output_file import check_output, write_output
 from stages.device.choice import DeviceName, choose_device
 from stages.encoding.video import VideoEncoder
-from stages.errors import ConfigError
 from stages.fusion.mode import Mode
 from stages.fusion.models import list_models, load_model
 
@@ -78,11 +78,12 @@ def run_bench(run: BenchRun) -> Iterator[str]:
 
     Raises:
         ConfigError: a model does not exist, or the file cannot be written where it shall lie.
+        EncodeError: it could not be written after all.
         DeviceError: a GPU was asked for and there is none.
         SourceError: the radiance map cannot be read.
     """
-    if run.json_file is not None and not run.json_file.absolute().parent.is_dir():
-        raise ConfigError(f"output folder {run.json_file.absolute().parent} does not exist; create it first")
+    if run.json_file is not None:
+        check_output(run.json_file)
     machine = this_machine()
     variants = _variants(run)
     yield machine.describe()
@@ -105,7 +106,7 @@ def run_bench(run: BenchRun) -> Iterator[str]:
         yield from ("", *LEGEND)
     if run.json_file is not None:
         account = {"machine": dataclasses.asdict(machine), "seconds": run.seconds, "lines": lines}
-        run.json_file.write_text(json.dumps(account, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_output(run.json_file, json.dumps(account, indent=2, ensure_ascii=False) + "\n")
         yield f"{run.json_file}: the same as JSON"
 
 

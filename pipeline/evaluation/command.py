@@ -20,6 +20,7 @@ from pipeline.evaluation.pairs import find_pairs
 from pipeline.evaluation.picture import Picture
 from pipeline.evaluation.report import Report
 from pipeline.evaluation.table import text_table, write_json
+from pipeline.output_file import check_output
 from pipeline.progress import Progress, progress
 from stages.device.choice import DeviceName, choose_device
 from stages.errors import ConfigError, SourceError
@@ -50,12 +51,14 @@ def run_evaluation(run: EvaluationRun) -> Iterator[str]:
     """Evaluate and write the files asked for; yields the lines to print, the table before any file is written.
 
     Raises:
-        ConfigError: a model or a folder does not exist, or two methods have one name.
+        ConfigError: a model or a folder does not exist, a file cannot be written where it shall lie, or two methods
+            have one name.
+        EncodeError: a file could not be written after all.
         SourceError: there are no pairs, or none could be read.
     """
     for file in (run.json_file, run.html_file):
-        if file is not None and not file.absolute().parent.is_dir():
-            raise ConfigError(f"output folder {file.absolute().parent} does not exist; create it first")
+        if file is not None:
+            check_output(file)
     pairs = find_pairs(
         run.places, longest_side=run.longest_side, pairs_per_map=run.pairs_per_map, seed=run.seed, clean=run.clean
     )

@@ -16,8 +16,9 @@ from pipeline.evaluation.evaluation import Evaluation, PairResult
 from pipeline.evaluation.metrics.judge import METRICS, Scores
 from pipeline.evaluation.pair import EvaluationPair
 from pipeline.evaluation.picture import Picture, shrink
-from pipeline.evaluation.table import best_methods, shown, write_beside
+from pipeline.evaluation.table import best_methods, shown
 from pipeline.evaluation.zooms import Region, most_different
+from pipeline.output_file import write_output
 
 MOST_PAIRS: Final = 20
 """Pairs that are shown."""
@@ -55,7 +56,11 @@ class Report:
         self._seen += 1
 
     def write(self, path: Path, evaluation: Evaluation, settings: Mapping[str, Any]) -> None:
-        """The whole page."""
+        """The whole page.
+
+        Raises:
+            EncodeError: it cannot be written.
+        """
         sections = [
             f"<section><h2>{escape(pair.name)} <small>{pair.width}&times;{pair.height}, "
             f"{pair.ratio_stops:.1f} stops</small></h2>"
@@ -78,7 +83,7 @@ values stand out.</p></header>
 {"".join(sections)}
 </body></html>
 """
-        write_beside(path, page)
+        write_output(path, page)
 
 
 def _pictures_of(pair: EvaluationPair, fused: Mapping[str, Picture], scores: Mapping[str, Scores]) -> str:

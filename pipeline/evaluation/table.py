@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.evaluation.evaluation import Evaluation
 from pipeline.evaluation.metrics.judge import METRICS, Scores
+from pipeline.output_file import write_output
 
 _BEST_MARK = "*"
 
@@ -49,7 +50,11 @@ def text_table(evaluation: Evaluation) -> list[str]:
 
 
 def write_json(path: Path, evaluation: Evaluation, settings: Mapping[str, Any]) -> None:
-    """Everything, to full precision: settings, what each metric means, means, and every pair's values."""
+    """Everything, to full precision: settings, what each metric means, means, and every pair's values.
+
+    Raises:
+        EncodeError: it cannot be written.
+    """
     record = {
         "settings": dict(settings),
         "metrics": {
@@ -68,11 +73,4 @@ def write_json(path: Path, evaluation: Evaluation, settings: Mapping[str, Any]) 
         ],
         "failures": evaluation.failures,
     }
-    write_beside(path, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
-
-
-def write_beside(path: Path, text: str) -> None:
-    """Write beside the final name and rename, so that no half a file ever has it."""
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    write_output(path, json.dumps(record, indent=2, ensure_ascii=False) + "\n")

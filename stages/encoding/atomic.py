@@ -30,7 +30,7 @@ class PartialFile:
         check_folder(self.final.parent)
         if self.final.is_dir():
             raise ConfigError(f"output {self.final} is a folder; give the name of a file in it")
-        _check_ordinary(self.final)
+        check_ordinary(self.final)
         if source is not None and any(_is_same(path, source) for path in (self.final, self.partial)):
             raise ConfigError(f"output {self.final} would overwrite the input {source}; give another name")
         if self.final.exists() and not overwrite:
@@ -58,22 +58,22 @@ class PartialFile:
         self.partial.unlink(missing_ok=True)
 
 
-def _check_ordinary(path: Path) -> None:
+def check_ordinary(path: Path, *, what: str = "output") -> None:
     """Raise ConfigError where ``path`` is neither a file nor a folder: it would be replaced, not written to."""
     if path.exists() and not (path.is_file() or path.is_dir()):
-        raise ConfigError(f"output {path} is a device, pipe or socket; give the name of a file or folder")
+        raise ConfigError(f"{what} {path} is a device, pipe or socket; give the name of a file or folder")
 
 
 def _is_same(path: Path, source: str) -> bool:
     return path.exists() and Path(source).exists() and path.samefile(source)
 
 
-def check_folder(folder: Path) -> None:
-    """Raise ConfigError unless ``folder`` is a folder one can write in."""
+def check_folder(folder: Path, *, what: str = "output") -> None:
+    """Raise ConfigError unless ``folder`` is a folder one can write in; ``what`` is to be written there."""
     if not folder.exists():
-        raise ConfigError(f"output folder {folder} does not exist; create it first")
-    _check_ordinary(folder)
+        raise ConfigError(f"{what} folder {folder} does not exist; create it first")
+    check_ordinary(folder, what=what)
     if not folder.is_dir():
-        raise ConfigError(f"output folder {folder} is not a folder; choose another")
+        raise ConfigError(f"{what} folder {folder} is not a folder; choose another")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise ConfigError(f"output folder {folder} is not writable; choose another")
+        raise ConfigError(f"{what} folder {folder} is not writable; choose another")
