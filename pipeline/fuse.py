@@ -9,6 +9,7 @@ from typing import Final
 
 from pipeline.picture_file import SUFFIXES, write_picture
 from stages.alignment.flow import FlowAlignment, FlowConfig
+from stages.capture.locate import reading_errors
 from stages.capture.picture import PICTURE_COLOR, read_picture
 from stages.device.choice import DeviceName
 from stages.encoding.atomic import check_folder
@@ -41,11 +42,12 @@ class FusedPair:
     output: Path
 
 
+@reading_errors()
 def find_pairs(first: Path, second: Path, output: Path) -> list[PicturePair]:
     """The pairs in two pictures, or in two folders of equally named pictures.
 
     Raises:
-        SourceError: one is missing, or there is nothing to pair.
+        SourceError: one is missing or cannot be read, or there is nothing to pair.
         ConfigError: a picture beside a folder, pictures without their counterpart, or an unfit output.
     """
     for path in (first, second):

@@ -90,11 +90,18 @@ def command(
 
 
 def _capture_kind(source: str) -> str:
-    """Pictures for a folder or pattern; a file of exactly that name is a file."""
-    if Path(source).is_dir():
-        return "pictures"
-    if Path(source).exists() or "://" in source:
-        return "file"
+    """Pictures for a folder or pattern; a file of exactly that name is a file.
+
+    Raises:
+        SourceError: the folder it lies in cannot be read.
+    """
+    from stages.capture.locate import reading_errors
+
+    with reading_errors():
+        if Path(source).is_dir():
+            return "pictures"
+        if Path(source).exists() or "://" in source:
+            return "file"
     return "pictures" if _NUMBERED.search(source) or any(sign in source for sign in "*?[") else "file"
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from pipeline.evaluation.pair import PairSource
 from pipeline.evaluation.photographs import photographed_pairs
 from pipeline.evaluation.rendered import rendered_pairs
-from stages.capture.locate import printable
+from stages.capture.locate import printable, reading_errors
 from stages.errors import SourceError
 
 
+@reading_errors()
 def find_pairs(
     places: Sequence[Path], *, longest_side: int | None, pairs_per_map: int, seed: int, clean: bool = False
 ) -> list[PairSource]:
@@ -25,7 +26,7 @@ def find_pairs(
         clean: they have neither noise nor compression.
 
     Raises:
-        SourceError: a place does not exist or holds no pair.
+        SourceError: a place does not exist, cannot be read or holds no pair.
     """
     found = []
     for place in places:

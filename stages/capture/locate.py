@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +48,15 @@ def locate(text: str) -> Location:
     if path.is_file() and size == 0:
         raise SourceError(f"{name} is empty (0 bytes); copy or record it again")
     return Location(str(path.absolute()), name, path if path.is_file() else None)
+
+
+@contextmanager
+def reading_errors() -> Iterator[None]:
+    """Turn what the system refuses while paths are looked at into a SourceError that names the path."""
+    try:
+        yield
+    except OSError as error:
+        raise SourceError(f"{printable(str(error.filename))} cannot be read: {error.strerror}") from None
 
 
 def printable(text: str) -> str:

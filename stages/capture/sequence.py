@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from stages.capture.locate import printable
+from stages.capture.locate import printable, reading_errors
 from stages.errors import SourceError
 
 _EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -14,11 +14,12 @@ _EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 _PRINTF_NUMBER = re.compile(r"%0?\d*d")
 
 
+@reading_errors()
 def find_pictures(text: str) -> list[Path]:
     """The pictures that a folder, a glob or a printf pattern means, in natural order.
 
     Raises:
-        SourceError: there are none.
+        SourceError: there are none, or their folder cannot be read.
     """
     path = Path(text)
     name = printable(text)
@@ -31,6 +32,8 @@ def find_pictures(text: str) -> list[Path]:
         found = _match_printf(path)
         wanted = f"no file matches {name}; the number must be filled up with zeros as in the pattern"
     else:
+        if path.parent.is_dir():
+            next(path.parent.iterdir(), None)  # glob finds nothing in a folder that it may not read
         root = Path(path.anchor)
         found = list(root.glob(str(path.relative_to(root))))
         wanted = f"no file matches {name}; check the folder and the pattern"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -179,6 +181,17 @@ def test_what_holds_no_picture_is_refused(tmp_path: Path) -> None:
         with pytest.raises(SourceError, match=seen) as caught:
             read_all(wanted)
         assert type(caught.value) is SourceError
+
+
+@pytest.mark.parametrize("pattern", ["", "*.png", "shot%d.png"])
+def test_a_folder_that_may_not_be_read_is_named(shots: Path, monkeypatch: pytest.MonkeyPatch, pattern: str) -> None:
+    def refuse(folder: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(SourceError) as caught:
+        PicturesSource(PicturesConfig(input=str(shots / pattern))).open()
+    assert str(caught.value) == f"{shots} cannot be read: Permission denied"
 
 
 @pytest.mark.parametrize(("frame_rate", "rate"), [(25, 25), (29.97, Fraction(30000, 1001)), (12.5, Fraction(25, 2))])
