@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Final
 
 import lumabraid
@@ -20,12 +21,19 @@ _PAUSE_S: Final = 0.1
 class Replay:
     """Reads a source and publishes each frame when its time comes."""
 
-    def __init__(self, source: Source, publisher: lumabraid.Publisher) -> None:
-        """Connect them; the source is not open yet."""
+    def __init__(self, source: Source, publisher: lumabraid.Publisher, *, on_open: Callable[[], None]) -> None:
+        """Connect them; the source is not open yet.
+
+        Args:
+            source: gives the frames.
+            publisher: where they go.
+            on_open: called once the source is open, before the first frame.
+        """
         self.published = 0
         """Frames that had a reader."""
         self._source = source
         self._publisher = publisher
+        self._on_open = on_open
         self._stopped = threading.Event()
 
     def stop(self) -> None:
@@ -42,6 +50,7 @@ class Replay:
         """
         try:
             info = self._source.open()
+            self._on_open()
             topic = f"fused/{_encoding(info.bit_depth)}"
             frames = 0
             started_s = status_due_s = time.monotonic()

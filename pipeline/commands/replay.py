@@ -49,8 +49,8 @@ def command(source: str, address: str, keys: str | None, insecure: bool) -> None
     secret = None if keys is None else Path(keys) / f"{PUBLISHER_NAME}.key_secret"
     readers = None if keys is None else Path(keys) / READERS_FOLDER
     with client_errors(), lumabraid.Publisher(address, keys=secret, allowed_keys=readers) as publisher:
-        click.echo(f"{source}: publishing at {publisher.address}", err=True)
-        replay = Replay(player, publisher)
+        begun = f"{source}: publishing at {publisher.address}"
+        replay = Replay(player, publisher, on_open=lambda: click.echo(begun, err=True))
         with interruptible(replay):
             frames = replay.run()
     click.echo(f"{source}: {frames} frames played, {replay.published} had a subscriber")

@@ -200,6 +200,15 @@ def test_replay_keeps_the_pixels_and_the_pace(clip: Path, address: str, capsys: 
     assert (last.published_ns - first.published_ns) / 1e9 > media_s / 2
 
 
+def test_replay_says_that_it_publishes_only_once_it_can(
+    clip: Path, address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["replay", "nofile.mp4", "--publish", address]) == 2
+    assert capsys.readouterr().err == "lumabraid: error: nofile.mp4: no such file or directory; check the path\n"
+    assert main(["replay", str(clip), "--publish", address]) == 0
+    assert capsys.readouterr().err == f"{clip}: publishing at {address}\n"
+
+
 def test_replay_keeps_to_this_machine_too(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", str(clip), "--publish", "tcp://*:5555"]) == 2
     assert "can be reached from other machines" in error_line(capsys)
