@@ -123,6 +123,52 @@ def test_folders_are_fused_by_name(tmp_path: Path, capsys: pytest.CaptureFixture
     assert sorted(path.name for path in (tmp_path / "fused").iterdir()) == ["1.png", "2.png"]
 
 
+def test_a_pair_that_cannot_be_fused_is_left_out_of_a_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("1.png", "2.png", "3.png"):
+        write(tmp_path / "dark" / name, -2)
+        write(tmp_path / "bright" / name, 1)
+    damaged = tmp_path / "bright" / "2.png"
+    damaged.write_text("no picture", encoding="utf-8")
+    assert fuse(tmp_path / "dark", tmp_path / "bright", "-o", tmp_path / "fused") == 2
+    said = capsys.readouterr()
+    assert f"{tmp_path / 'fused'}: 2 pictures fused" in said.out
+    assert said.err.splitlines() == [
+        f"lumabraid: error: {damaged} is no picture, or a damaged one; replace or remove it",
+        "lumabraid: error: 1 of 3 pairs could not be fused; the lines above say why",
+    ]
+    assert sorted(path.name for path in (tmp_path / "fused").iterdir()) == ["1.png", "3.png"]
+
+
+def test_a_folder_of_which_nothing_can_be_fused_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for folder in ("dark", "bright"):
+        write(tmp_path / folder / "1.png", 0)
+    assert fuse(tmp_path / "dark", tmp_path / "bright", "-o", tmp_path / "fused") == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "have the same exposure" in said.err
+    assert said.err.endswith("none of 1 pairs could be fused; the lines above say why\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_disk_that_fills_up_ends_a_folder_and_says_what_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("1.png", "2.png", "3.png"):
+        write(tmp_path / "dark" / name, -2)
+        write(tmp_path / "bright" / name, 1)
+    output = tmp_path / "fused"
+    output.mkdir()
+    (output / "2.partial.png").symlink_to("/dev/full")
+    assert fuse(tmp_path / "dark", tmp_path / "bright", "-o", output) == 1
+    assert capsys.readouterr().err == (
+        f"lumabraid: error: {output / '2.png'}: cannot be written: No space left on device; "
+        "1 of 3 pictures are fused and kept\n"
+    )
+    assert [path.name for path in output.iterdir()] == ["1.png"]
+
+
 def test_pictures_without_a_counterpart_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path / "dark" / "1.png", -2)
     write(tmp_path / "bright" / "2.png", 1)
