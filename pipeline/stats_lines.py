@@ -1,4 +1,4 @@
-"""Reports as lines of JSON on stdout, for ``--stats``; a run does not depend on who reads them."""
+"""Statistics on stdout, line by line; what they tell of does not depend on who reads them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,30 @@ _INTERVAL_S: Final = 1.0
 _log = logging.getLogger("stages.stats")
 
 
-class StatsLines:
-    """Prints a run's reports; once stdout is closed or full, it says so and prints no more."""
+class LineByLine:
+    """Prints lines on stdout; once that is closed or full, it says so and prints no more."""
 
     def __init__(self) -> None:
-        self._due_s = time.monotonic() + _INTERVAL_S
         self._broken = False
+
+    def print(self, line: str) -> None:
+        """Print it, unless an earlier one failed."""
+        if self._broken:
+            return
+        try:
+            click.echo(line)
+        except OSError as error:
+            self._broken = True
+            _discard_stdout()
+            _log.warning("the statistics end here, for stdout cannot be written: %s", error.strerror)
+
+
+class StatsLines:
+    """A run's reports as lines of JSON."""
+
+    def __init__(self) -> None:
+        self._lines = LineByLine()
+        self._due_s = time.monotonic() + _INTERVAL_S
 
     def show(self, report: Report) -> None:
         """Print a report of a run that goes on, unless the last one is less than a second old."""
@@ -33,14 +51,7 @@ class StatsLines:
 
     def end(self, report: Report) -> None:
         """Print the last one."""
-        if self._broken:
-            return
-        try:
-            click.echo(json.dumps(report.to_dict(), ensure_ascii=False))
-        except OSError as error:
-            self._broken = True
-            _discard_stdout()
-            _log.warning("the statistics end here, for stdout cannot be written: %s", error.strerror)
+        self._lines.print(json.dumps(report.to_dict(), ensure_ascii=False))
 
 
 def _discard_stdout() -> None:

@@ -71,6 +71,7 @@ def command(
     from pipeline.client_errors import client_errors
     from pipeline.interrupt import interruptible
     from pipeline.saving import Saving
+    from pipeline.stats_lines import LineByLine
     from pipeline.subscription import Reception, Subscription
 
     if output is not None and not topic.endswith(("/yuv420p", "/yuv420p10le")):
@@ -78,9 +79,15 @@ def command(
     if key is not None and publisher_key is None:
         raise click.UsageError("--key needs --publisher-key.")
 
+    lines = LineByLine()
+
     def show(reception: Reception) -> None:
         account = dataclasses.asdict(reception)
-        click.echo(json.dumps(account) if stats else _line(account))
+        line = json.dumps(account) if stats else _line(account)
+        if output is None and not window and preview is None:
+            click.echo(line)  # there is nothing else to go on for
+        else:
+            lines.print(line)
 
     every = output is not None or topic.endswith(("/h264", "/h265"))
     with contextlib.ExitStack() as stack:

@@ -264,6 +264,19 @@ def test_subscribe_saves_a_video(address: str, tmp_path: Path) -> None:
     assert np.abs(np.array(brightness) - np.arange(40, 50)).max() < 2
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_what_is_saved_does_not_end_with_the_statistics(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "seen.mkv"
+    with Path("/dev/full").open("w") as full, beside(feed(address, frames=10)):
+        monkeypatch.setattr("sys.stdout", full)
+        assert main(["subscribe", address, "--save", str(output), "--stats"]) == 0
+    assert capsys.readouterr().err.endswith("stdout cannot be written: No space left on device\n")
+    with av.open(str(output)) as container:
+        assert len(list(container.decode(video=0))) == 10
+
+
 def test_what_is_saved_ends_where_the_size_changes(
     address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
