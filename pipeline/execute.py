@@ -55,13 +55,16 @@ def execute(config: PipelineConfig, *, title: str, stats: bool = False) -> Repor
                 failure = error
     report = pipeline.runner.report()
     report = dataclasses.replace(report, extra=_particulars(pipeline, config, written=report.account.fused > 0))
-    if stats:
-        lines.end(report)
-    elif report.account.fused or failure is None:
-        for line in account_lines(report):
-            click.echo(line)
-    if config.report is not None:
-        write_output(config.report, json.dumps(report.to_dict(), indent=2, ensure_ascii=False) + "\n")
+    try:
+        # First: the account may have no reader any more.
+        if config.report is not None:
+            write_output(config.report, json.dumps(report.to_dict(), indent=2, ensure_ascii=False) + "\n")
+    finally:
+        if stats:
+            lines.end(report)
+        elif report.account.fused or failure is None:
+            for line in account_lines(report):
+                click.echo(line)
     if isinstance(failure, DamagedSourceError):
         kept = "the frames before it are fused" if report.account.fused else "too little came before it to fuse"
         kept += " and kept" if report.extra["output"] else ""

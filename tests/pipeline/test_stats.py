@@ -21,10 +21,10 @@ PROGRAM = "import sys; from pipeline.cli import main; sys.exit(main())"
 NO_FUSION = ["--set", "fusion.kind=passthrough", "--set", "alignment.kind=none"]
 
 
-def video_with_stats(tmp_path: Path, stdout: int) -> tuple[int, str]:
+def video(tmp_path: Path, stdout: int, *options: str) -> tuple[int, str]:
     """The exit code, and what was said on stderr."""
     clip = write_clip(tmp_path / "clip.mp4", rate=24, count=24)
-    arguments = ["video", str(clip), "-o", str(tmp_path / "fused.mp4"), *NO_FUSION, "--stats"]
+    arguments = ["video", str(clip), "-o", str(tmp_path / "fused.mp4"), *NO_FUSION, *options]
     ended = subprocess.run(
         [sys.executable, "-c", PROGRAM, *arguments],
         env={**os.environ, "PYTHONPATH": str(Path(pipeline.__file__).parents[1])},
@@ -40,7 +40,7 @@ def video_with_stats(tmp_path: Path, stdout: int) -> tuple[int, str]:
 def test_a_run_goes_on_when_the_reader_of_its_statistics_leaves(tmp_path: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    code, said = video_with_stats(tmp_path, writer)
+    code, said = video(tmp_path, writer, "--stats")
     os.close(writer)
     assert said == "lumabraid: warning: the statistics end here, for stdout cannot be written: Broken pipe\n"
     assert code == 0
@@ -50,10 +50,20 @@ def test_a_run_goes_on_when_the_reader_of_its_statistics_leaves(tmp_path: Path) 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_run_goes_on_when_its_statistics_fill_the_disk(tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
-        code, said = video_with_stats(tmp_path, full.fileno())
+        code, said = video(tmp_path, full.fileno(), "--stats")
     assert said.endswith("stdout cannot be written: No space left on device\n")
     assert said.count("\n") == 1
     assert code == 0
+    assert (tmp_path / "fused.mp4").exists()
+
+
+def test_a_report_is_written_even_when_nobody_reads_the_account(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    video(tmp_path, writer, "--report", str(tmp_path / "report.json"))
+    os.close(writer)
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert report["state"] == "complete"
     assert (tmp_path / "fused.mp4").exists()
 
 
