@@ -43,7 +43,7 @@ model = click.option("--model", metavar="NAME", help="Network; `lumabraid models
 mode = click.option(
     "--mode",
     type=click.Choice(["full", "stream"]),
-    help="stream (default): weights at a working size, fast; full: everything at full resolution.",
+    help="stream (default): weights at a working size, fast; full: at full resolution but for how bright areas become.",
 )
 device = click.option(
     "--device",

@@ -154,17 +154,11 @@ def _widths(given: str | None) -> Widths:
         return Widths()
     try:
         numbers = [int(number) for number in given.split(",")]
+        if len(numbers) == len(fields(Widths)) and min(numbers) >= 1 and numbers[0] >= _FEWEST_SHALLOW:
+            return Widths(*numbers)
     except ValueError:
-        numbers = []
-    if (
-        len(numbers) != len(fields(Widths))
-        or min(numbers) < 1
-        or numbers[0] < _FEWEST_SHALLOW
-        or numbers[-3] > SHARED_FROM_LEVEL
-        or numbers[-2] > REVISED_LEVELS
-    ):
-        raise click.UsageError(
-            f"--widths {given}: expected eight numbers such as 8,16,16,16,4,5,3,1, the first at least "
-            f"{_FEWEST_SHALLOW}, the sixth at most {SHARED_FROM_LEVEL}, the seventh at most {REVISED_LEVELS}"
-        )
-    return Widths(*numbers)
+        pass
+    raise click.UsageError(
+        f"--widths {given}: expected eight numbers such as 8,16,16,16,4,5,3,1, the first at least "
+        f"{_FEWEST_SHALLOW}, the sixth at most {SHARED_FROM_LEVEL}, the seventh at most {REVISED_LEVELS}"
+    )

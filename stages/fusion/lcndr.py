@@ -230,8 +230,7 @@ class LCNDR(nn.Module):
         """Logits (B, 2, h, w) of over against under, fine and coarse, at the size CEM and SAM see; as ``forward``."""
         if working_side is not None:
             return self.weigh(*(shrink_to_side(luma, working_side) for luma in (under, over)))
-        side = stream_working_side(under.shape[-2], under.shape[-1])
-        small = self.weigh(*(shrink_to_side(luma, side) for luma in (under, over)))
+        small = self.choose(under, over, stream_working_side(under.shape[-2], under.shape[-1]))
         return with_coarse(self.weigh(under, over), small)
 
     def revise(self, coarse: Tensor, under: Tensor, over: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -183,3 +184,9 @@ def rig() -> Iterator[Rig]:
     rig.released.set()
     wait_until(lambda: set(threading.enumerate()) <= before)
     assert hung or not left, f"threads left behind: {left}"
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> str:
+    """To publish at, of one test alone."""
+    return f"ipc://{tmp_path}/fused"

@@ -16,6 +16,7 @@ import yaml
 from pipeline.cli import COMMANDS, main
 from pipeline.interrupt import INTERRUPTED
 from stages.capture.simulated_config import SimulatedConfig
+from tests.pipeline.messages import only_error
 
 ROOT = Path(__file__).parent.parent.parent
 PROGRAM = "import sys; from pipeline.cli import main; sys.exit(main())"
@@ -26,14 +27,6 @@ def lumabraid(*arguments: str, **options: object) -> subprocess.CompletedProcess
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", PROGRAM, *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
-
-
-def error_line(capsys: pytest.CaptureFixture[str]) -> str:
-    """The one line on stderr."""
-    captured = capsys.readouterr()
-    assert captured.err.count("\n") == 1, captured.err
-    assert captured.err.startswith("lumabraid: error: ")
-    return captured.err.removeprefix("lumabraid: error: ").rstrip()
 
 
 def test_help_lists_every_command_and_loads_nothing_heavy() -> None:
@@ -88,7 +81,7 @@ def test_a_mistake_in_the_arguments_is_one_line(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments) == 2
-    assert error_line(capsys).startswith(said)
+    assert only_error(capsys).startswith(said)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +93,7 @@ def test_standard_output_is_refused_as_an_output(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main([*arguments, "-o", "-"]) == 2
-    assert "'--output': - is standard output, where nothing can be written to; name a file or" in error_line(capsys)
+    assert "'--output': - is standard output, where nothing can be written to; name a file or" in only_error(capsys)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -118,7 +111,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("broken")
 def test_an_unexpected_error_is_one_line_and_debug_shows_where(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor"]) == 1
-    assert error_line(capsys).startswith("unexpected RuntimeError: two lines; `lumabraid --debug ...`")
+    assert only_error(capsys).startswith("unexpected RuntimeError: two lines; `lumabraid --debug ...`")
     assert main(["--debug", "doctor"]) == 1
     assert "Traceback" in capsys.readouterr().err
 
@@ -169,7 +162,7 @@ def test_config_list_show_check_and_schema(tmp_path: Path, capsys: pytest.Captur
     assert main(["config", "check", str(mine)]) == 0
     assert capsys.readouterr().out == f"{mine}: valid\n"
     assert main(["config", "check", str(mine), "--set", "fusion.mod=full"]) == 2
-    assert error_line(capsys) == f"{mine}: fusion.mod: unknown setting; did you mean 'mode'?"
+    assert only_error(capsys) == f"{mine}: fusion.mod: unknown setting; did you mean 'mode'?"
     assert main(["config", "schema"]) == 0
     assert json.loads(capsys.readouterr().out)["title"] == "lumabraid pipeline"
 

@@ -23,6 +23,7 @@ from stages.capture.device import CameraSource
 from stages.capture.simulated import SimulatedSource
 from stages.errors import SourceError
 from stages.frame import Frame, StreamInfo
+from tests.pipeline.messages import last_error
 
 NO_FUSION = ["--set", "fusion.kind=passthrough", "--set", "alignment.kind=none"]
 PATIENCE_S = 30.0
@@ -63,12 +64,6 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def error_line(capsys: pytest.CaptureFixture[str]) -> str:
-    message = capsys.readouterr().err.splitlines()[-1]
-    assert message.startswith("lumabraid: error: ")
-    return message.removeprefix("lumabraid: error: ")
 
 
 def test_alone_it_takes_the_first_camera_and_shows_a_page(asked: Callable[..., PipelineConfig]) -> None:
@@ -113,9 +108,9 @@ def test_whoever_has_no_camera_is_told_what_else_there_is(
 
     monkeypatch.setattr(CameraSource, "open", refuse)
     assert main(["live", "--preview", "0"]) == 2
-    assert error_line(capsys) == "camera 0 cannot be opened; --source names another, see `lumabraid live --help`"
+    assert last_error(capsys) == "camera 0 cannot be opened; --source names another, see `lumabraid live --help`"
     assert main(["live", "--source", "0", "--preview", "0"]) == 2
-    assert error_line(capsys) == "camera 0 cannot be opened"
+    assert last_error(capsys) == "camera 0 cannot be opened"
 
 
 @pytest.mark.parametrize(
@@ -131,7 +126,7 @@ def test_whoever_has_no_camera_is_told_what_else_there_is(
 )
 def test_a_mistake_is_one_line(options: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["live", *options]) == 2
-    line = error_line(capsys)
+    line = last_error(capsys)
     assert line.startswith(said)
     assert "secret" not in line
 
@@ -184,7 +179,7 @@ def test_a_camera_that_neither_obeys_nor_alternates_is_told_so(
 ) -> None:
     stubborn = ["--set", "capture.obeys=false", "--set", "capture.realtime=false", "--set", "capture.objects=2"]
     assert main(["live", *camera, *stubborn, "--preview", "0", *NO_FUSION]) == 2
-    line = error_line(capsys)
+    line = last_error(capsys)
     assert "lumabraid needs alternating short and long exposures" in line
     assert "; `lumabraid doctor --camera simulated:" in line
 

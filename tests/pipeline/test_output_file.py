@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.cli import main
 from tests.pipeline.clips import write_clip
+from tests.pipeline.messages import only_error
 
 NO_FUSION = ["--set", "fusion.kind=passthrough", "--set", "alignment.kind=none"]
 
@@ -32,21 +33,15 @@ def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def error_line(capsys: pytest.CaptureFixture[str]) -> str:
-    captured = capsys.readouterr()
-    assert captured.err.count("\n") == 1, captured.err
-    return captured.err.removeprefix("lumabraid: error: ").rstrip()
-
-
 def test_a_report_that_cannot_be_written_is_refused_before_the_work(
     clip: Path, locked: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fused = clip.with_name("fused.mp4")
     run = ["video", str(clip), "-o", str(fused), *NO_FUSION, "--report"]
     assert main([*run, str(locked / "report.json")]) == 2
-    assert error_line(capsys) == f"report folder {locked} is not writable; choose another"
+    assert only_error(capsys) == f"report folder {locked} is not writable; choose another"
     assert main([*run, os.devnull]) == 2
-    assert error_line(capsys).startswith(f"report {os.devnull} is a device")
+    assert only_error(capsys).startswith(f"report {os.devnull} is a device")
     assert not fused.exists()
 
 
@@ -57,7 +52,7 @@ def test_figures_that_cannot_be_written_are_refused_before_the_work(
     command: list[str], locked: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*command, str(locked / "figures")]) == 2
-    assert error_line(capsys) == f"output folder {locked} is not writable; choose another"
+    assert only_error(capsys) == f"output folder {locked} is not writable; choose another"
 
 
 @pytest.mark.parametrize("output", ["locked/fused.png", "locked"])
@@ -70,7 +65,7 @@ def test_fused_pictures_that_cannot_be_written_are_refused_before_the_work(
     name = "" if output == "locked" else "1.png"
     sources = [str(tmp_path / folder / name) for folder in ("dark", "bright")]
     assert main(["fuse", *sources, "-o", str(tmp_path / output)]) == 2
-    assert error_line(capsys) == f"output folder {locked} is not writable; choose another"
+    assert only_error(capsys) == f"output folder {locked} is not writable; choose another"
 
 
 @needs_full_disk
