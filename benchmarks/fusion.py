@@ -80,11 +80,11 @@ def parts(network: LCNDR, under: Planes, over: Planes) -> dict[str, Callable[[],
     strips = Strips(torch.get_num_threads())
     fusion = engine(network, (under.height, under.width), strips)
     coefficients, codes = BT709.luma_coefficients(height=under.height), CodeValues.of(BT709, under.bit_depth)
-    lumas, luma, chroma = (under.luma, over.luma), np.empty_like(under.luma), np.empty_like(under.chroma)
+    lumas, fused = (under.luma, over.luma), Planes(np.empty_like(under.luma), np.empty_like(under.chroma))
     return {
         "network": lambda: strips.run(fusion.weighing(*lumas, codes)),
-        "luma": lambda: strips.run(fusion.blending(*lumas, luma, codes, after=[])),
-        "chroma": lambda: strips.run([fusion.coloring(under, over, chroma, coefficients, codes)]),
+        "luma": lambda: strips.run(fusion.blending(*lumas, fused.luma, codes, after=[])),
+        "chroma": lambda: strips.run([fusion.coloring(under, over, fused, coefficients, codes, after=[])]),
     }
 
 

@@ -201,7 +201,7 @@ def parts(bench: Bench, model: str, mode: Mode, size: tuple[int, int]) -> Iterat
         kept["luma"] = network.revise(kept["coarse"], kept["lumas"])
 
     def chroma() -> None:
-        kept["chroma"] = program.chroma(kept["lumas"], kept["chromas"])
+        kept["chroma"] = program.chroma(kept["lumas"], kept["luma"], kept["chromas"])
 
     def write() -> None:
         program.write(kept["luma"], kept["chroma"], slot.device_fused)

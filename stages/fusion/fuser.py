@@ -172,7 +172,7 @@ class CpuFuser:
             working_side=working_side(self._mode, under.height, under.width),
             rows=strip_rows(under.height, under.width),
         )
-        chroma = fuse_chroma(under_luma, over_luma, under_chroma, over_chroma, coefficients)
+        chroma = fuse_chroma(under_luma, over_luma, luma, under_chroma, over_chroma, coefficients)
         return Planes(
             _rounded(luma[0, 0] * codes.luma_span + codes.black, under.bit_depth),
             _rounded(chroma[0] * codes.chroma_span + codes.grey, under.bit_depth),

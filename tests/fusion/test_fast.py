@@ -52,7 +52,7 @@ def planes(luma: torch.Tensor, *, bit_depth: int, seed: int) -> Planes:
 
 
 def reference(made: LCNDR, under: Planes, over: Planes, color: ColorTags) -> tuple[torch.Tensor, torch.Tensor]:
-    """What the network and the chroma rule give for the whole picture, in code values."""
+    """What the network and the chroma rule give for the whole picture, in code values; chroma with luma rounded."""
     unit = float(1 << (under.bit_depth - 8))
     top = float((1 << under.bit_depth) - 1)
     black, luma_span, chroma_span = (0.0, top, top) if color.is_full_range else (16 * unit, 219 * unit, 224 * unit)
@@ -61,13 +61,12 @@ def reference(made: LCNDR, under: Planes, over: Planes, color: ColorTags) -> tup
         (torch.from_numpy(each.chroma.astype(np.float32))[None] - 128 * unit) / chroma_span for each in (under, over)
     ]
     side = stream_working_side(under.height, under.width)
-    luma = made(lumas[0].clamp(0, 1), lumas[1].clamp(0, 1), working_side=side)[0, 0] * luma_span + black
-    chroma = (
-        fuse_chroma(lumas[0], lumas[1], chromas[0], chromas[1], color.luma_coefficients(height=under.height))[0]
-        * chroma_span
-        + 128 * unit
-    )
-    return luma.clamp(0, top), chroma.clamp(0, top)
+    luma = made(lumas[0].clamp(0, 1), lumas[1].clamp(0, 1), working_side=side) * luma_span + black
+    luma = luma.clamp(0, top)
+    rounded = (luma.round() - black) / luma_span
+    coefficients = color.luma_coefficients(height=under.height)
+    chroma = fuse_chroma(lumas[0], lumas[1], rounded, chromas[0], chromas[1], coefficients)[0] * chroma_span
+    return luma[0, 0], (chroma + 128 * unit).clamp(0, top)
 
 
 def test_levels_that_nobody_judges_are_the_networks_own() -> None:

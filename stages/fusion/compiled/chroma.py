@@ -8,7 +8,7 @@ import numpy as np
 
 from stages.compiling import kernel, part
 from stages.frame import PixelArray
-from stages.fusion.chroma import CLIP_FROM, CLIP_TO, CLIPPED_CREDIT, LEAST_CREDIT, SIGMA
+from stages.fusion.chroma import CLIP_FROM, CLIP_TO, CLIPPED_CREDIT, LEAST_CREDIT, LEAST_LUMA, MOST_VIVID, SIGMA
 from stages.fusion.compiled.arithmetic import exp2
 from stages.fusion.compiled.rows import Floats
 
@@ -20,6 +20,8 @@ _CLIP_FROM = np.float32(CLIP_FROM)
 _CLIP_STEP = np.float32(1 / (CLIP_TO - CLIP_FROM))
 _LOST = np.float32(1 - CLIPPED_CREDIT)
 _LEAST = np.float32(LEAST_CREDIT)
+_LEAST_LUMA = np.float32(LEAST_LUMA)
+_MOST_VIVID = np.float32(MOST_VIVID)
 
 Coding: TypeAlias = tuple[np.float32, np.float32, np.float32, np.float32]
 """Code value of black, luma's excursion, chroma's middle and excursion."""
@@ -87,18 +89,37 @@ def _mean_row(sums: Floats, per_column: Floats, rows: int, share: Floats) -> Non
 
 
 @part
+def _vividness_row(under: Floats, over: Floats, share: Floats, fused: Floats) -> None:
+    """Times which chroma goes with fused luma, which it replaces; all lumas, 0 = black, 1 = white."""
+    for j in range(share.size):
+        averaged = under[j] + share[j] * (over[j] - under[j])
+        ratio = (max(fused[j], np.float32(0)) + _LEAST_LUMA) / (max(averaged, np.float32(0)) + _LEAST_LUMA)
+        fused[j] = min(np.sqrt(np.sqrt(ratio)), _MOST_VIVID)
+
+
+@part
 def _mix_row(
-    under: PixelArray, over: PixelArray, share: Floats, low: np.float32, high: np.float32, fused: PixelArray
+    under: PixelArray,
+    over: PixelArray,
+    share: Floats,
+    vividness: Floats,
+    coding: Coding,
+    top: np.float32,
+    fused: PixelArray,
 ) -> None:
+    middle = coding[2]
+    low = max(middle - np.float32(0.5) * coding[3], np.float32(0))
+    high = min(middle + np.float32(0.5) * coding[3], top)
     for j in range(share.size):
         here = np.float32(under[j])
-        value = here + share[j] * (np.float32(over[j]) - here)
+        averaged = here + share[j] * (np.float32(over[j]) - here)
+        value = middle + vividness[j] * (averaged - middle)
         fused[j] = np.int32(min(max(value, low), high) + np.float32(0.5))
 
 
 @kernel
 def fuse_chroma_rows(
-    lumas: tuple[PixelArray, PixelArray],
+    lumas: tuple[PixelArray, PixelArray, PixelArray],
     chromas: tuple[PixelArray, PixelArray],
     fused: PixelArray,
     first: int,
@@ -110,7 +131,7 @@ def fuse_chroma_rows(
     """Rows ``[first, last)`` of the fused chroma.
 
     Args:
-        lumas: under and over, (H, W) code values.
+        lumas: under, over and fused, (H, W) code values.
         chromas: under and over, (2, ceil(H/2), ceil(W/2)).
         fused: as a chroma.
         first: row.
@@ -122,19 +143,19 @@ def fuse_chroma_rows(
     width = fused.shape[2]
     sums = np.zeros((_ROWS, width), np.float32)
     bordered = np.zeros(width + 2 * _REACH, np.float32)
-    luma, share = np.empty(width, np.float32), np.empty(width, np.float32)
+    halved = np.empty((_ROWS, 2, width), np.float32)
+    share, vividness = np.empty(width, np.float32), np.empty(width, np.float32)
     credits = np.empty((2, width), np.float32)
     per_column = np.empty(width, np.float32)
     for x in range(width):
         per_column[x] = 1 / np.float32(min(x + _REACH, width - 1) - max(x - _REACH, 0) + 1)
-    _fuse_rows(
-        lumas, chromas, fused, first, last, coding, matrix, top, (sums, bordered, luma, share, credits, per_column)
-    )
+    room = (halved, sums, bordered, share, vividness, credits, per_column)
+    _fuse_rows(lumas, chromas, fused, first, last, coding, matrix, top, room)
 
 
 @part
 def _fuse_rows(
-    lumas: tuple[PixelArray, PixelArray],
+    lumas: tuple[PixelArray, PixelArray, PixelArray],
     chromas: tuple[PixelArray, PixelArray],
     fused: PixelArray,
     first: int,
@@ -142,29 +163,28 @@ def _fuse_rows(
     coding: Coding,
     matrix: tuple[np.float32, np.float32],
     top: np.float32,
-    room: tuple[Floats, Floats, Floats, Floats, Floats, Floats],
+    room: tuple[Floats, Floats, Floats, Floats, Floats, Floats, Floats],
 ) -> None:
     """The same, and where rows are worked on."""
-    sums, bordered, luma, share, credits, per_column = room
-    height = fused.shape[1]
-    low = max(coding[2] - np.float32(0.5) * coding[3], np.float32(0))
-    high = min(coding[2] + np.float32(0.5) * coding[3], top)
+    halved, sums, bordered, share, vividness, credits, per_column = room
+    height, end = fused.shape[1], lumas[0].shape[0] - 1
     for y in range(first - _REACH, last + _REACH):
-        row = sums[(y + _ROWS) % _ROWS]
+        place = (y + _ROWS) % _ROWS
         if 0 <= y < height:
-            below = min(2 * y + 1, lumas[0].shape[0] - 1)
-            _halve_row(lumas[0][2 * y], lumas[0][below], coding, luma)
-            _credit_row(luma, chromas[0][0, y], chromas[0][1, y], coding, matrix, credits[0])
-            _halve_row(lumas[1][2 * y], lumas[1][below], coding, luma)
-            _credit_row(luma, chromas[1][0, y], chromas[1][1, y], coding, matrix, credits[1])
-            _sum_shares(credits[0], credits[1], bordered, row)
+            for side in range(2):
+                _halve_row(lumas[side][2 * y], lumas[side][min(2 * y + 1, end)], coding, halved[place, side])
+                reds, blues = chromas[side][1, y], chromas[side][0, y]
+                _credit_row(halved[place, side], blues, reds, coding, matrix, credits[side])
+            _sum_shares(credits[0], credits[1], bordered, sums[place])
         else:
-            row[:] = np.float32(0)
+            sums[place] = np.float32(0)
         middle = y - _REACH
         if middle >= first:
             rows = min(middle + _REACH, height - 1) - max(middle - _REACH, 0) + 1
             _mean_row(sums, per_column, rows, share)
+            place = (middle + _ROWS) % _ROWS
+            _halve_row(lumas[2][2 * middle], lumas[2][min(2 * middle + 1, end)], coding, vividness)
+            _vividness_row(halved[place, 0], halved[place, 1], share, vividness)
             for channel in range(2):
-                _mix_row(
-                    chromas[0][channel, middle], chromas[1][channel, middle], share, low, high, fused[channel, middle]
-                )
+                under, over = chromas[0][channel, middle], chromas[1][channel, middle]
+                _mix_row(under, over, share, vividness, coding, top, fused[channel, middle])

@@ -61,7 +61,8 @@ class CompiledFusion:
         fused = Planes(np.empty_like(under.luma), np.empty_like(under.chroma), under.bit_depth)
         weighing = self.weighing(under.luma, over.luma, codes)
         blending = self.blending(under.luma, over.luma, fused.luma, codes, after=weighing[-1:])
-        self._strips.run([*weighing, *blending, self.coloring(under, over, fused.chroma, luma_coefficients, codes)])
+        coloring = self.coloring(under, over, fused, luma_coefficients, codes, after=blending[-1:])
+        self._strips.run([*weighing, *blending, coloring])
         return fused
 
     def weighing(self, under: PixelArray, over: PixelArray, codes: CodeValues) -> list[Pass]:
@@ -109,20 +110,23 @@ class CompiledFusion:
         self,
         under: Planes,
         over: Planes,
-        fused: PixelArray,
+        fused: Planes,
         luma_coefficients: tuple[float, float],
         codes: CodeValues,
+        *,
+        after: Sequence[Pass],
     ) -> Pass:
         """The pass that fuses chroma.
 
         Args:
             under: ``owned``.
             over: the same.
-            fused: (2, ceil(H/2), ceil(W/2)), filled with code values.
+            fused: the same; its chroma is filled.
             luma_coefficients: (K_R, K_B).
             codes: of all.
+            after: passes that leave fused luma.
         """
-        lumas, chromas = (under.luma, over.luma), (under.chroma, over.chroma)
+        lumas, chromas = (under.luma, over.luma, fused.luma), (under.chroma, over.chroma)
         coding = (
             np.float32(codes.black),
             np.float32(codes.luma_span),
@@ -132,9 +136,10 @@ class CompiledFusion:
         matrix = (np.float32(luma_coefficients[0]), np.float32(luma_coefficients[1]))
         top = np.float32(codes.top)
         return self._strips.over(
-            fused.shape[1],
-            fused.shape[2],
-            lambda first, last: fuse_chroma_rows(lumas, chromas, fused, first, last, coding, matrix, top),
+            fused.chroma.shape[1],
+            fused.chroma.shape[2],
+            lambda first, last: fuse_chroma_rows(lumas, chromas, fused.chroma, first, last, coding, matrix, top),
+            after=after,
         )
 
 

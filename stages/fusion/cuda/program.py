@@ -48,7 +48,7 @@ class PairProgram:
         """
         lumas, chromas = self.read(pair)
         luma = self.network(lumas.clamp(0, 1))
-        self.write(luma, self.chroma(lumas, chromas), fused)
+        self.write(luma, self.chroma(lumas, luma, chromas), fused)
 
     def read(self, pair: Tensor) -> tuple[Tensor, Tensor]:
         """Luma (1, 2, H, W), 0 = black, 1 = white, and chroma (2, 2, h, w) in [-0.5, 0.5] of both pictures.
@@ -62,10 +62,10 @@ class PairProgram:
         chromas = with_shares(chroma.to(precision).sub_(values.grey).div_(values.chroma_span), shares)
         return lumas[None], chromas
 
-    def chroma(self, lumas: Tensor, chromas: Tensor) -> Tensor:
-        """Fused chroma, (1, 2, h, w)."""
+    def chroma(self, lumas: Tensor, fused: Tensor, chromas: Tensor) -> Tensor:
+        """Fused chroma, (1, 2, h, w); ``fused`` is luma, (1, 1, H, W)."""
         coefficients = self.picture.color.luma_coefficients(height=self.picture.height)
-        return fuse_chroma(lumas[:, :1], lumas[:, 1:], chromas[:1], chromas[1:], coefficients)
+        return fuse_chroma(lumas[:, :1], lumas[:, 1:], fused, chromas[:1], chromas[1:], coefficients)
 
     def write(self, luma: Tensor, chroma: Tensor, fused: Tensor) -> None:
         """Round (1, 1, H, W) and (1, 2, h, w) to code values."""
