@@ -1,6 +1,6 @@
 """How long the fusion stage takes beside OpenCV's MergeMertens, and beside the network run plainly.
 
-    python -m benchmarks.fusion [--model NAME | --widths 8,16,16,16,0,5,3,0] [--sizes 960x540 ...] [--threads 1 2]
+    python -m benchmarks.fusion [--model NAME | --widths 8,16,16,16,0,4,3,1,0] [--sizes 960x540 ...] [--threads 1 2]
         [--json]
 
 All run alternately in one process on pictures generated from noise, each for some frames in a row, as those of a video

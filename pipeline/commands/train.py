@@ -86,8 +86,9 @@ _FEWEST_SHALLOW = 4
 )
 @click.option(
     "--widths",
-    metavar="SHALLOW,MIDDLE,DEEP,ATTENTION,REVISION,JUDGED,REVISED,STEPS",
-    help="Channels of the modules, levels judged and revised, refinement steps; without it 32,64,96,32,8,6,4,5.",
+    metavar="SHALLOW,MIDDLE,DEEP,ATTENTION,REVISION,JUDGED,REVISED,STEPS,DRAWN",
+    help="Channels of the modules, levels judged and revised, refinement steps and the levels that draw in them; "
+    "without it 32,64,96,32,8,6,4,5,3.",
 )
 @click.option("--start", metavar="MODEL", help="Start from a model's weights: a packaged one's name, or a file.")
 @click.option("--teacher", metavar="MODEL", help="Imitate a model's pictures too: a packaged one's name, or a file.")
@@ -148,17 +149,19 @@ def _widths(given: str | None) -> Widths:
 
     from stages.fusion.blend import SHARED_FROM_LEVEL
     from stages.fusion.lcndr import Widths
+    from stages.fusion.refinement import DRAWN_LEVELS
     from stages.fusion.structure import REVISED_LEVELS
 
     if given is None:
         return Widths()
     try:
         numbers = [int(number) for number in given.split(",")]
-        if len(numbers) == len(fields(Widths)) and min(numbers) >= 1 and numbers[0] >= _FEWEST_SHALLOW:
+        if len(numbers) == len(fields(Widths)) and min(numbers[:-1]) >= 1 and numbers[0] >= _FEWEST_SHALLOW:
             return Widths(*numbers)
     except ValueError:
         pass
     raise click.UsageError(
-        f"--widths {given}: expected eight numbers such as 8,16,16,16,4,5,3,1, the first at least "
-        f"{_FEWEST_SHALLOW}, the sixth at most {SHARED_FROM_LEVEL}, the seventh at most {REVISED_LEVELS}"
+        f"--widths {given}: expected nine numbers such as 8,16,16,16,4,4,3,1,0, the first at least "
+        f"{_FEWEST_SHALLOW}, the sixth at most {SHARED_FROM_LEVEL}, the seventh at most {REVISED_LEVELS}, "
+        f"the last from 0 to {DRAWN_LEVELS}"
     )

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from stages.fusion import pyramid
 from stages.fusion.blend import SHARED_FROM_LEVEL, MultiScaleBlend, gradient_magnitude
 from stages.fusion.mode import stream_working_side
-from stages.fusion.refinement import STEPS, DetailRefinement
+from stages.fusion.refinement import DRAWN_LEVELS, STEPS, DetailRefinement
 from stages.fusion.structure import REVISED_LEVELS
 
 KNEE = 0.05
@@ -42,7 +42,7 @@ _LEAST_GRADIENT = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Widths:
-    """Channels of the modules, levels that are judged and revised, steps; the defaults are the paper's size."""
+    """Channels of the modules, levels that are judged, revised and drawn, steps; the defaults are the paper's size."""
 
     shallow: int = 32
     middle: int = 64
@@ -54,10 +54,12 @@ class Widths:
     revised_levels: int = REVISED_LEVELS
     """The same: see ``StructureRevision``."""
     refinement_steps: int = STEPS
-    """See ``DetailRefinement``."""
+    drawn_levels: int = DRAWN_LEVELS
+    """Of the refinement, counted from the finest: see ``DetailRefinement``."""
 
     def __post_init__(self) -> None:
-        for name, most in (("judged_levels", SHARED_FROM_LEVEL), ("revised_levels", REVISED_LEVELS)):
+        limits = {"judged_levels": SHARED_FROM_LEVEL, "revised_levels": REVISED_LEVELS, "drawn_levels": DRAWN_LEVELS}
+        for name, most in limits.items():
             if getattr(self, name) > most:
                 raise ValueError(f"{name} must be at most {most}, got {getattr(self, name)}")
 
@@ -76,6 +78,7 @@ class Widths:
             judged_levels=weights["blend.gradient"].shape[0],
             revised_levels=1 if structure is None else structure.shape[0],
             refinement_steps=1 if refinement is None else refinement.shape[0],
+            drawn_levels=0 if refinement is None else weights["refinement.step"].shape[0],
         )
 
 
@@ -209,7 +212,7 @@ class LCNDR(nn.Module):
         self.sam = SelfAttention(widths)
         self.blend = MultiScaleBlend(widths.judged_levels, widths.revised_levels)
         self.erm: EdgeRevision | None = EdgeRevision(widths)
-        self.refinement: DetailRefinement | None = DetailRefinement(widths.refinement_steps)
+        self.refinement: DetailRefinement | None = DetailRefinement(widths.refinement_steps, widths.drawn_levels)
 
     def forward(self, under: Tensor, over: Tensor, *, working_side: int | None = None) -> Tensor:
         """Fuse luma.

@@ -23,12 +23,10 @@ NEAREST: Final = 0.8
 """Ratio of strengths, from which on the pull fades: there is little to gain, and a picture of itself stays so."""
 FARTHEST: Final = 1.0
 """Bound of the gradient that is climbed: a few pixels would leap without it, for no more preserved edges."""
-LEAST_LENGTH: Final = 0.25 / 255
-"""Of a gradient that has a direction: a fainter one turns about with the last digits."""
+FLOOR: Final = 0.25 / 255
+"""Of a gradient's strength: a fainter one turns about with the last digits."""
 LEAST_SINE: Final = 0.1
 """Between directions, below which the pull fades likewise."""
-LEAST_SQUARE: Final = 1e-6
-"""Of a direction's length: keeps one by that of none finite."""
 BRIGHT: Final = 0.85
 WHITE: Final = 0.97
 """Of luma: where an exposure's edges begin to be those of white, and where they are nothing else."""
@@ -41,18 +39,17 @@ class Edges(NamedTuple):
 
     across: Tensor
     down: Tensor
-    """Of unit length, shorter where the edge is hardly one (see ``LEAST_LENGTH``)."""
+    """Of unit length, shorter where the edge is hardly one."""
     strength: Tensor
-    """With a floor: sqrt(g^2 + floor^2)."""
+    """With a floor: sqrt(g^2 + ``FLOOR``^2)."""
 
     @classmethod
-    def of(cls, picture: Tensor, floor: Tensor) -> Edges:
+    def of(cls, picture: Tensor) -> Edges:
         """Of a picture whose border goes on beyond it."""
         padded = F.pad(picture, (1, 1, 1, 1), mode="replicate")
         across, down = _across(padded), _across(padded.mT).mT
-        square = across.square() + down.square()
-        length = torch.sqrt(square + LEAST_LENGTH**2)
-        return cls(across / length, down / length, torch.sqrt(square + floor.square()))
+        strength = torch.sqrt(across.square() + down.square() + FLOOR**2)
+        return cls(across / strength, down / strength, strength)
 
 
 class EdgeAscent(NamedTuple):
@@ -75,21 +72,19 @@ class EdgeAscent(NamedTuple):
     """(B, 1, H, W) each, how much each one's edges count."""
     reach: Tensor
     """(B, 1, H, W), how far each pixel goes."""
-    floor: Tensor
-    """Of strengths."""
 
     @classmethod
-    def between(cls, under: Tensor, over: Tensor, floor: Tensor, noise: Tensor) -> EdgeAscent:
-        """Of exposures (B, 1, H, W) in [0, 1]; ``floor`` and ``noise`` are strengths of edges."""
-        of_under, of_over = Edges.of(under, floor), Edges.of(over, floor)
+    def between(cls, under: Tensor, over: Tensor, noise: Tensor) -> EdgeAscent:
+        """Of exposures (B, 1, H, W) in [0, 1]; ``noise`` is a strength of edges."""
+        of_under, of_over = Edges.of(under), Edges.of(over)
         counts = _count(under, of_under, of_over), _count(over, of_over, of_under)
         weakness = 1 / torch.maximum(of_under.strength, of_over.strength)
         reach = 1 / F.avg_pool2d(F.pad(weakness, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-        return cls((of_under, of_over), counts, reach * reach.square() / (reach.square() + noise.square()), floor)
+        return cls((of_under, of_over), counts, reach * reach.square() / (reach.square() + noise.square()))
 
     def on(self, fused: Tensor) -> Tensor:
         """Where a picture goes, (B, 1, H, W)."""
-        edges = Edges.of(fused, self.floor)
+        edges = Edges.of(fused)
         across = down = torch.zeros_like(fused)
         for exposure, count in zip(self.exposures, self.counts, strict=True):
             along_own, along_exposure = (count * along for along in _pull(edges, exposure))
@@ -109,7 +104,7 @@ def _count(luma: Tensor, edges: Edges, other: Edges) -> Tensor:
 def _pull(fused: Edges, exposure: Edges) -> tuple[Tensor, Tensor]:
     """How the preserved edges of an exposure grow with the fused gradient along its own direction and the exposure's.
 
-    What a turn changes is the direction of the exposure less its projection on the fused one.
+    What a turn changes is the direction u_k of the exposure less its part along the fused one: u_k |u|^2 - u (u . u_k).
     """
     cosine = fused.across * exposure.across + fused.down * exposure.down
     parallel = cosine.clamp(0, 1)
@@ -123,8 +118,7 @@ def _pull(fused: Edges, exposure: Edges) -> tuple[Tensor, Tensor]:
     lengthen = kept * STRENGTH_SLOPE * (1 - of_strength) * growing
     per_cosine = 2 / math.pi / (1 - parallel.square()).clamp_min(LEAST_SINE**2).sqrt() / ratio
     turn = kept * DIRECTION_SLOPE * (1 - of_direction) * per_cosine
-    square = fused.across.square() + fused.down.square() + LEAST_SQUARE
-    return lengthen - turn * parallel / square, turn
+    return lengthen - turn * parallel, turn * (fused.across.square() + fused.down.square())
 
 
 def _across(padded: Tensor) -> Tensor:

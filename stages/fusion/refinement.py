@@ -17,9 +17,11 @@ from stages.fusion.patches import Pull
 from stages.fusion.preservation import EdgeAscent
 from stages.fusion.structure import SMALLEST_SIDE
 
-STEPS: Final = 5
+STEPS: Final = 8
 MOMENTUM: Final = 0.5
 """Of each step in the next."""
+DRAWN_LEVELS: Final = 3
+"""At most."""
 WIDER: Final = (False, False, True)
 """Whether ideal patches are found in a wider window, by level of the picture's pyramid, from the finest. MEF-SSIM's is
 wider than ours; for Q^AB/F, which sees the finest level best, ours is better."""
@@ -29,25 +31,25 @@ LARGEST_STEP: Final = 1.0
 
 
 class DetailRefinement(nn.Module):
-    """Steps that each go up the gradient of Q^AB/F and, at the three finest levels, towards the ideal patches.
+    """Steps that each go up the gradient of Q^AB/F and, at the finest levels, towards the ideal patches.
 
     What the levels ask for is brought up to the picture's size and added.
 
     Args:
         steps: how many.
+        levels: at which patches draw, from the finest; at most ``DRAWN_LEVELS``, and 0 for edges alone.
     """
 
-    def __init__(self, steps: int = STEPS) -> None:
+    def __init__(self, steps: int = STEPS, levels: int = DRAWN_LEVELS) -> None:
         super().__init__()
         self.climb = nn.Parameter(torch.full((steps,), -0.4))
         """Towards edges, step by step: logits of shares of ``LARGEST_CLIMB``."""
-        self.step = nn.Parameter(torch.tensor([0.0, 0.0, 0.85]))
+        self.step = nn.Parameter(torch.tensor([0.0, 0.0, 0.85])[:levels])
         """Towards patches, level by level: logits of shares of ``LARGEST_STEP``."""
-        self.floor = nn.Parameter(torch.tensor(math.log(0.3 / 255)))
         self.edge_noise = nn.Parameter(torch.tensor(math.log(0.8 / 255)))
-        """Logarithms of strengths of edges."""
-        self.masking = nn.Parameter(torch.tensor([4e-4, 1.5e-4, 2.5e-3]).log())
-        self.noise = nn.Parameter(torch.tensor([2e-5, 1e-7, 1e-7]).log())
+        """Logarithm of a strength of edges."""
+        self.masking = nn.Parameter(torch.tensor([4e-4, 1.5e-4, 2.5e-3]).log()[:levels])
+        self.noise = nn.Parameter(torch.tensor([2e-5, 1e-7, 1e-7]).log()[:levels])
         """Logarithms of variances of luma in [0, 1]."""
 
     def forward(self, fused: Tensor, under: Tensor, over: Tensor) -> Tensor:
@@ -60,20 +62,23 @@ class DetailRefinement(nn.Module):
 
     def prepare(self, under: Tensor, over: Tensor) -> tuple[EdgeAscent, list[Pull]]:
         """What leads all steps: both exposures' edges, and their patches at every level that draws."""
-        ascent = EdgeAscent.between(under, over, self.floor.exp(), self.edge_noise.exp())
+        ascent = EdgeAscent.between(under, over, self.edge_noise.exp())
         return ascent, self._pulls(under - 0.5, over - 0.5)
 
     def advance(
         self, refined: Tensor, taken: Tensor, climb: Tensor, ascent: EdgeAscent, pulls: list[Pull]
     ) -> tuple[Tensor, Tensor]:
         """The picture, less 0.5, after a step, and the step; given the one before, zero at first."""
-        taken = MOMENTUM * taken + self._drawn(refined, pulls) + climb * ascent.on(refined)
+        taken = MOMENTUM * taken + climb * ascent.on(refined)
+        if pulls:
+            taken = taken + self._drawn(refined, pulls)
         return refined + taken, taken
 
     def _pulls(self, under: Tensor, over: Tensor) -> list[Pull]:
         """Of the picture, and of the next levels as many as are not too small."""
         pulls: list[Pull] = []
-        for wider, masking, noise in zip(WIDER, self.masking.exp(), self.noise.exp(), strict=True):
+        levels = len(self.step)
+        for wider, masking, noise in zip(WIDER[:levels], self.masking.exp(), self.noise.exp(), strict=True):
             if pulls:
                 under, over = pyramid.reduce(under), pyramid.reduce(over)
                 if min(under.shape[-2:]) < SMALLEST_SIDE:

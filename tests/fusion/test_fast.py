@@ -120,9 +120,9 @@ def test_any_width_of_the_other_modules_serves(widths: tuple[int, int, int, int]
     assert np.abs(fused.luma - luma.numpy()).max() < 1
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_a_network_may_lack_parts(part: str) -> None:
-    made = switch_off(network(), [part])
+@pytest.mark.parametrize("parts", [*((part,) for part in PARTS), ("erm", "refinement")])
+def test_a_network_may_lack_parts(parts: tuple[str, ...]) -> None:
+    made = switch_off(network(), parts)
     under, over = (planes(each, bit_depth=8, seed=0) for each in pair(97, 131))
     luma, _ = reference(made, under, over, FULL)
     fused = Fuser(made, "stream", torch.device("cpu")).fuse(under, over, FULL)

@@ -5,22 +5,22 @@ import math
 import torch
 from torch import Tensor
 
-from stages.fusion.preservation import EdgeAscent
+from stages.fusion.preservation import FLOOR, EdgeAscent
 from tests.fusion.pictures import pair
 
 
-def ascent(under: Tensor, over: Tensor, *, floor: float = 0.25 / 255, noise: float = 1 / 255) -> EdgeAscent:
-    return EdgeAscent.between(under, over, torch.tensor(floor), torch.tensor(noise))
+def ascent(under: Tensor, over: Tensor, *, noise: float = 1 / 255) -> EdgeAscent:
+    return EdgeAscent.between(under, over, torch.tensor(noise))
 
 
-def measured_preservation(fused: Tensor, exposures: tuple[Tensor, ...], floor: float) -> Tensor:
+def measured_preservation(fused: Tensor, exposures: tuple[Tensor, ...]) -> Tensor:
     """The sum that is climbed, as the paper writes it."""
     kernel = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]], dtype=fused.dtype) / 8
 
     def edges(picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         padded = torch.nn.functional.pad(picture, (1, 1, 1, 1), mode="replicate")
         across, down = torch.conv2d(padded, torch.stack([kernel, kernel.T])[:, None]).split(1, dim=1)
-        return across, down, torch.sqrt(across**2 + down**2 + floor**2)
+        return across, down, torch.sqrt(across**2 + down**2 + FLOOR**2)
 
     across, down, strength = edges(fused)
     total = torch.zeros((), dtype=fused.dtype)
@@ -36,8 +36,8 @@ def measured_preservation(fused: Tensor, exposures: tuple[Tensor, ...], floor: f
 def test_a_step_goes_up_the_gradient_of_what_is_preserved() -> None:
     under, over = (0.8 * luma.double() for luma in pair(40, 48))
     fused = ((under + over) / 2 + 0.02 * torch.rand_like(under)).requires_grad_()
-    (gradient,) = torch.autograd.grad(measured_preservation(fused, (under, over), 1e-5), fused)
-    step = ascent(under, over, floor=1e-5, noise=1e-13).on(fused.detach())
+    (gradient,) = torch.autograd.grad(measured_preservation(fused, (under, over)), fused)
+    step = ascent(under, over, noise=1e-13).on(fused.detach())
     inside = (slice(None), slice(None), slice(2, -2), slice(2, -2))
     # But where edges are close already or hardly there, and the pull fades.
     assert (torch.sign(step) == torch.sign(gradient))[inside].double().mean() > 0.95

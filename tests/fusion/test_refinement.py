@@ -1,5 +1,7 @@
 """The last steps, towards both exposures' edges and patches at once."""
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -7,8 +9,10 @@ import torch
 from torch import Tensor
 
 from pipeline.evaluation.metrics.edges import q_abf
+from stages.fusion import weights
 from stages.fusion.lcndr import LCNDR, Widths, hold_tones
 from stages.fusion.mef_ssim import MefSsim
+from stages.fusion.models import load_model
 from stages.fusion.refinement import DetailRefinement
 from stages.fusion.strips import Strips
 from tests.fusion.pictures import pair
@@ -49,11 +53,19 @@ def test_flat_pictures_stay_flat() -> None:
     assert torch.allclose(refined(fused, under, over), fused, atol=1e-5)
 
 
-@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_without_levels_that_draw_edges_still_do() -> None:
+    under, over = pair(150, 201)
+    fused = (under + over) / 2
+    module = DetailRefinement(1, 0).requires_grad_(False)
+    edges = [q_abf(stored(under), stored(over), stored(each)) for each in (fused, module(fused, under, over))]
+    assert edges[1] > edges[0] + 0.01
+
+
+@pytest.mark.parametrize(("steps", "levels"), [(1, 3), (2, 3), (5, 3), (1, 0), (2, 1), (3, 2)])
 @pytest.mark.parametrize("size", [(64, 64), (67, 95), (9, 130), (8, 8), (33, 35)])
-def test_compiled_steps_are_the_networks_own(steps: int, size: tuple[int, int]) -> None:
+def test_compiled_steps_are_the_networks_own(steps: int, levels: int, size: tuple[int, int]) -> None:
     engine = pytest.importorskip("stages.fusion.compiled.refinement")
-    module = DetailRefinement(steps).requires_grad_(False)
+    module = DetailRefinement(steps, levels).requires_grad_(False)
     under, over = ((luma * 255).round() for luma in pair(*size))
     fused = 0.4 * under + 0.6 * over
     expected = hold_tones(
@@ -69,6 +81,15 @@ def test_compiled_steps_are_the_networks_own(steps: int, size: tuple[int, int]) 
         assert np.abs(result - 255 * expected[0, 0].numpy()).max() < 0.51
 
 
-def test_networks_of_any_number_of_steps_come_back_from_their_weights() -> None:
-    widths = Widths(shallow=8, middle=8, deep=8, attention=8, revision=4, refinement_steps=2)
-    assert Widths.of(LCNDR(widths).state_dict()) == widths
+@pytest.mark.parametrize("drawn_levels", [0, 2])
+def test_networks_of_any_number_of_steps_and_levels_come_back_from_their_weights(
+    tmp_path: Path, drawn_levels: int
+) -> None:
+    widths = Widths(8, 8, 8, 8, revision=4, refinement_steps=2, drawn_levels=drawn_levels)
+    network = LCNDR(widths)
+    weights.save(tmp_path / "kept.safetensors", network.state_dict(), {})
+    loaded = load_model(str(tmp_path / "kept.safetensors"))
+    assert Widths.of(loaded.state_dict()) == widths
+    assert loaded.refinement is not None
+    assert network.refinement is not None
+    assert torch.equal(loaded.refinement.climb, network.refinement.climb)

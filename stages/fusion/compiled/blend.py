@@ -138,6 +138,7 @@ def blend_rows(
     floor: np.float32,
     contrast: np.float32,
     judge: CompiledJudge | None,
+    is_held: bool,
     top: np.float32 | None,
 ) -> None:
     """Rows ``[first, last)`` of a level of the fused pyramid, collapsed this far.
@@ -155,18 +156,19 @@ def blend_rows(
         floor: the noise floor times ``WINDOW_PIXELS``, in code values.
         contrast: how much the local one counts where nothing is judged.
         judge: of the level; None where maps and contrasts choose alone.
-        top: the largest code value, where ``fused`` is the result, tones held and rounded; None for a level of floats.
+        is_held: whether tones are held, as at the finest level where nothing revises it.
+        top: the largest code value, where ``fused`` is the result, tones held and rounded; None for floats.
     """
     width = coarse.shape[2] + 2
     bands, sums = np.zeros((3, 2, 3, width), np.float32), np.zeros((3, 2, 2, width), np.float32)
     halves, expanded, weight = np.zeros((2, width), np.float32), np.zeros(width, np.float32), np.ones(width, np.float32)
     pictures, room = (under, over, coarse, logits, fused), (bands, sums, halves, expanded, weight)
     if judge is None:
-        _blend_rows(pictures, first, last, low, high, floor, contrast, None, None, room, top)
+        _blend_rows(pictures, first, last, low, high, floor, contrast, None, None, room, is_held, top)
     else:
         slopes = np.zeros((3, 2, 2, 2, width), np.float32)
         compared = room_for(judge, width - 2)
-        _blend_rows(pictures, first, last, low, high, floor, contrast, judge, (slopes, compared), room, top)
+        _blend_rows(pictures, first, last, low, high, floor, contrast, judge, (slopes, compared), room, is_held, top)
 
 
 @part
@@ -181,6 +183,7 @@ def _blend_rows(
     judge: CompiledJudge | None,
     judged: tuple[Floats, tuple[Floats, Floats, Floats, Floats]] | None,
     room: tuple[Floats, Floats, Floats, Floats, Floats],
+    is_held: bool,
     top: np.float32 | None,
 ) -> None:
     """The same: under, over, coarse, logits, fused, and where rows are worked on."""
@@ -216,7 +219,7 @@ def _blend_rows(
                 _compare(sums[above, phase], sums[here, phase], sums[below, phase], factor, floor, weight)
                 _weigh(weight, logits[upper, phase], logits[lower, phase], share, contrast)
             _mix(bands[here, 0, phase], bands[here, 1, phase], weight, expanded, 2 * phase - 1, halves[phase])
-        if top is None:
-            join_floats(halves[0], halves[1], fused[row])
-        else:
+        if is_held:
             join_held(halves[0], halves[1], under[row], over[row], fused[row], low, high, top)
+        else:
+            join_floats(halves[0], halves[1], fused[row])

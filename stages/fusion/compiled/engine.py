@@ -44,9 +44,7 @@ class CompiledFusion:
         self._revision = CompiledRevision(erm, size, strips) if erm is not None else None
         refinement = network.refinement
         self._refinement = CompiledRefinement(refinement, size, strips) if refinement is not None else None
-        self._is_finished = erm is None and refinement is None
-        """Whether the blend's picture is the result."""
-        self._coarse = np.empty((0, 0) if self._is_finished else size, np.float32)
+        self._coarse = np.empty((0, 0) if erm is None and refinement is None else size, np.float32)
 
     def fuse(self, under: Planes, over: Planes, luma_coefficients: tuple[float, float], codes: CodeValues) -> Planes:
         """The fused picture.
@@ -90,18 +88,18 @@ class CompiledFusion:
             after: passes that leave logits.
         """
         coding, top, logits = _coding(codes), np.float32(codes.top), self._weights.logits
-        if self._is_finished:
-            return self._blend.passes(under, over, logits, fused, coding, top, after)
         coarse = self._coarse
-        passes = self._blend.passes(under, over, logits, coarse, coding, None, after)
-        if self._revision is not None:
+        held, largest = (fused, top) if self._refinement is None else (coarse, None)
+        if self._revision is None:
+            passes = self._blend.passes(under, over, logits, held, coding, after, is_held=True, top=largest)
+        else:
+            passes = self._blend.passes(under, over, logits, coarse, coding, after, is_held=False, top=None)
             passes += self._revision.passes(coarse, under, over, coding, passes[-1])
-        target, largest = (fused, top) if self._refinement is None else (coarse, None)
 
-        def hold(first: int, last: int) -> None:
-            hold_rows(coarse, under, over, target, first, last, coding, largest)
+            def hold(first: int, last: int) -> None:
+                hold_rows(coarse, under, over, held, first, last, coding, largest)
 
-        passes.append(self._strips.over(*self.size, hold, after=passes[-1:]))
+            passes.append(self._strips.over(*self.size, hold, after=passes[-1:]))
         if self._refinement is not None:
             passes += self._refinement.passes(coarse, under, over, fused, coding, top, passes[-1:])
         return passes

@@ -72,8 +72,10 @@ class CompiledBlend:
         logits: Callable[[], Floats],
         fused: Source,
         coding: Coding,
-        top: np.float32 | None,
         after: Sequence[Pass],
+        *,
+        is_held: bool,
+        top: np.float32 | None,
     ) -> list[Pass]:
         """Passes that blend two luma pictures; the last makes the finest level.
 
@@ -83,8 +85,9 @@ class CompiledBlend:
             logits: gives (2, h, w), as for ``MultiScaleBlend``.
             fused: (H, W), filled with the coarse picture's code values.
             coding: code values of black and white, beyond which the pictures are clipped.
-            top: the largest code value, where ``fused`` is the result: tones held and rounded; None for floats.
             after: passes that leave logits.
+            is_held: whether tones are held.
+            top: the largest code value, where ``fused`` is the result, tones held and rounded; None for floats.
         """
         reductions = self._reductions(under, over, coding)
         maps: list[Floats] = []
@@ -94,7 +97,7 @@ class CompiledBlend:
         blends, pulls, last = [], [], small
         for index in range(self._small_from - 1, 0, -1):
             level, (height, width) = self._coarser[index - 1], self._sizes[index]
-            work = self._blending(index, (level[0], level[1], level[2]), coding, None)
+            work = self._blending(index, (level[0], level[1], level[2]), coding)
             blends.append(self._strips.over(height, width, work, after=[last], after_all_of=[spread]))
             if self._structure is not None and self._structure.revises(index):
                 work = self._structure.pull(index, level[0], level[1], coding)
@@ -102,7 +105,7 @@ class CompiledBlend:
                 steps = self._structure.steps(index, level[2])
                 blends += self._strips.in_turn(height, width, steps, after=blends[-1:], after_all_of=pulls[-1:])
             last = blends[-1]
-        work = self._blending(0, (under, over, fused), coding, top)
+        work = self._blending(0, (under, over, fused), coding, is_held=is_held, top=top)
         finest = self._strips.over(*self._sizes[0], work, after=[last], after_all_of=[spread])
         # What leads to the result first; who waits for it draws meanwhile.
         return [*reductions, found, small, spread, *blends, *pulls, finest]
@@ -122,7 +125,7 @@ class CompiledBlend:
         for index in range(len(self._sizes) - 2, self._small_from - 1, -1):
             self._spread(index, maps[index])
             height, level = self._sizes[index][0], self._coarser[index - 1]
-            self._blending(index, (level[0], level[1], level[2]), coding, None)(0, height)
+            self._blending(index, (level[0], level[1], level[2]), coding)(0, height)
             if self._structure is not None and self._structure.revises(index):
                 self._structure.pull(index, level[0], level[1], coding)(0, height)
                 for step in self._structure.steps(index, level[2]):
@@ -134,7 +137,13 @@ class CompiledBlend:
         spread_phases(logits, target, self._sizes[index][1], 0, target.shape[0], _LOG2_E)
 
     def _blending(
-        self, index: int, pictures: tuple[Source, Source, Source], coding: Coding, top: np.float32 | None
+        self,
+        index: int,
+        pictures: tuple[Source, Source, Source],
+        coding: Coding,
+        *,
+        is_held: bool = False,
+        top: np.float32 | None = None,
     ) -> Work:
         """The fused picture of a level, the third, from those of under and over and from the level below."""
         low, high = coding
@@ -144,7 +153,7 @@ class CompiledBlend:
         contrast, coarser, logits = self._contrast[shared], self._coarser[index], self._logits[index]
         under, over, fused = pictures
         return lambda first, last: blend_rows(
-            under, over, coarser, logits, fused, first, last, low, high, floor, contrast, judge, top
+            under, over, coarser, logits, fused, first, last, low, high, floor, contrast, judge, is_held, top
         )
 
     def _judge(self, level: int, span: float) -> CompiledJudge | None:

@@ -79,14 +79,12 @@ def draw_rows(
 @kernel
 def refine_rows(
     pictures: tuple[Floats, Floats, PixelArray, PixelArray],
-    pull: Floats,
-    coarser: Floats,
+    drawing: tuple[Floats, Floats] | None,
     target: Source,
     first: int,
     last: int,
     coding: tuple[np.float32, np.float32],
     steps: tuple[np.float32, np.float32, np.float32],
-    floor: np.float32,
     noise: np.float32,
     top: np.float32 | None,
 ) -> None:
@@ -94,15 +92,14 @@ def refine_rows(
 
     Args:
         pictures: code values (H, W): fused, the same before the last step, under and over.
-        pull: (3, H, W), from ``pull_rows``.
-        coarser: (ceil(H/2), ceil(W/2)), what the levels below ask for.
+        drawing: (3, H, W), from ``pull_rows``, and (ceil(H/2), ceil(W/2)), what the levels below ask for; None where
+            patches do not draw.
         target: (H, W), filled; may be the picture before the last step.
         first: row.
         last: the row after the last.
         coding: code values of black and white.
         steps: shares of the way, towards patches and towards edges, and of the last step.
-        floor: of strengths of edges, in luma.
-        noise: the same.
+        noise: a strength of edges, in luma.
         top: the largest code value, where ``target`` is the result, tones held and rounded; None for floats.
     """
     fused, before, under, over = pictures
@@ -113,22 +110,27 @@ def refine_rows(
     fields, sums = np.zeros((3, 3, width + 2), np.float32), np.empty((3, width + 2), np.float32)
     room = (
         np.empty((2, width + 2), np.float32),
-        np.zeros((3, 5, width + 2), np.float32),
-        np.empty((4, width + 2), np.float32),
+        np.zeros((6, width + 2), np.float32),
+        np.zeros((2, width + 2), np.float32),
     )
     climb = towards_edges * (coding[1] - coding[0])
-    for y in range(first - 2 * REACH, first - 1):
-        share_row(fused, pull, y + REACH, bordered, shared)
+    if drawing is not None:
+        for y in range(first - 2 * REACH, first - 1):
+            share_row(fused, drawing[0], y + REACH, bordered, shared)
     for y in range(first - 1, last + 1):
-        share_row(fused, pull, y + REACH - 1, bordered, shared)
-        next_field(y, (fused, under, over), coding, floor * floor, room, fields[y % 3])
+        if drawing is not None:
+            share_row(fused, drawing[0], y + REACH - 1, bordered, shared)
+        next_field(y, (fused, under, over), coding, room, fields[y % 3])
         if y <= first:
             continue
         here = y - 1
-        average_row(shared, here, height, bordered, row)
-        _draw(fused[here], pull[0, here], pull[1, here], towards_patches, row)
-        expand_row(coarser, here, expanded)
-        _add_expanded(expanded, row)
+        if drawing is None:
+            row[:] = np.float32(0)
+        else:
+            average_row(shared, here, height, bordered, row)
+            _draw(fused[here], drawing[0][0, here], drawing[0][1, here], towards_patches, row)
+            expand_row(drawing[1], here, expanded)
+            _add_expanded(expanded, row)
         climb_row(fields[(here + 2) % 3], fields[here % 3], fields[y % 3], climb, noise * noise, sums, row)
         _go_on(fused[here], before[here], momentum, row)
         if top is None:
@@ -152,13 +154,13 @@ class CompiledRefinement:
         self._steps: list[float] = (LARGEST_STEP * refinement.step.sigmoid()).tolist()
         self._masking: list[float] = refinement.masking.exp().tolist()
         self._noise: list[float] = refinement.noise.exp().tolist()
-        self._floor, self._edge_noise = np.float32(refinement.floor.exp()), np.float32(refinement.edge_noise.exp())
-        sizes = pyramid.level_sizes(*size)[: len(WIDER)]
-        self._pulled = sum(min(each) >= SMALLEST_SIDE for each in sizes)
+        self._edge_noise = np.float32(refinement.edge_noise.exp())
+        sizes = pyramid.level_sizes(*size)
+        self._pulled = sum(min(each) >= SMALLEST_SIDE for each in sizes[: len(self._steps)])
         """Levels, from the finest."""
         self._pulls = [np.empty((3, *each), np.float32) for each in sizes[: self._pulled]]
         # The next level is always there, for the finest to read.
-        self._coarser = [np.zeros((4, *each), np.float32) for each in sizes[1:]]
+        self._coarser = [np.zeros((4, *each), np.float32) for each in sizes[1 : max(2, self._pulled)]]
         """Under, over, fused, and what the level and those below ask for."""
         self._other = np.empty(size, np.float32)
         """A fused picture between the steps."""
@@ -195,7 +197,8 @@ class CompiledRefinement:
             is_last = index == len(self._climbs) - 1
             work = self._step(index, pictures, fused if is_last else before, coding, top if is_last else None)
             height, width = self._other.shape
-            taken = self._strips.over(height, width, work, after=drawn[-1:] or last, after_all_of=pulls[0][-1:])
+            prepared = pulls[0][-1:] if pulls else []
+            taken = self._strips.over(height, width, work, after=drawn[-1:] or last, after_all_of=prepared)
             passes += [*drawn, taken]
             last = [taken]
             here, before = before, here
@@ -254,11 +257,11 @@ class CompiledRefinement:
         coding: tuple[np.float32, np.float32],
         top: np.float32 | None,
     ) -> Work:
-        steps = np.float32(self._steps[0]), np.float32(self._climbs[index]), _MOMENTUM if index else np.float32(0)
-        pull, coarser, floor, noise = self._pulls[0], self._coarser[0][3], self._floor, self._edge_noise
-        return lambda first, last: refine_rows(
-            pictures, pull, coarser, target, first, last, coding, steps, floor, noise, top
-        )
+        towards_patches = np.float32(self._steps[0] if self._steps else 0)
+        steps = towards_patches, np.float32(self._climbs[index]), _MOMENTUM if index else np.float32(0)
+        drawing = (self._pulls[0], self._coarser[0][3]) if self._pulls else None
+        noise = self._edge_noise
+        return lambda first, last: refine_rows(pictures, drawing, target, first, last, coding, steps, noise, top)
 
 
 def _pull_work(

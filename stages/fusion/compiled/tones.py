@@ -34,9 +34,11 @@ def _bent(value: np.float32, under: np.float32, over: np.float32, low: np.float3
 
 @part
 def _held(
-    value: np.float32, under: np.float32, over: np.float32, low: np.float32, high: np.float32, top: np.float32
-) -> np.int32:
-    """The same, rounded."""
+    value: np.float32, under: np.float32, over: np.float32, low: np.float32, high: np.float32, top: np.float32 | None
+) -> np.float32 | np.int32:
+    """The same, rounded where there is a largest code value."""
+    if top is None:
+        return _bent(value, under, over, low, high)
     return np.int32(min(max(_bent(value, under, over, low, high), np.float32(0)), top) + np.float32(0.5))
 
 
@@ -44,12 +46,12 @@ def _held(
 def join_held(
     even: Floats,
     odd: Floats,
-    under: PixelArray,
-    over: PixelArray,
-    target: PixelArray,
+    under: Source,
+    over: Source,
+    target: Source,
     low: np.float32,
     high: np.float32,
-    top: np.float32,
+    top: np.float32 | None,
 ) -> None:
     """The opposite of ``split_row``: even and odd columns as a row of code values, none lost to black or white.
 
@@ -61,7 +63,7 @@ def join_held(
         target: (W,), filled.
         low: code value of black.
         high: code value of white.
-        top: the largest code value.
+        top: the largest code value, where they are to be rounded; else None.
     """
     pairs = target.size // 2
     for j in range(pairs):
@@ -89,17 +91,13 @@ def hold_row(
         values: (W,) code values.
         under: the same.
         over: the same.
-        target: (W,), filled; may be ``values``.
+        target: (W,), filled.
         coding: code values of black and white.
         top: the largest code value, where they are to be rounded; else None.
     """
     low, high = coding
-    if top is None:
-        for x in range(target.size):
-            target[x] = _bent(values[x], np.float32(under[x]), np.float32(over[x]), low, high)
-    else:
-        for x in range(target.size):
-            target[x] = _held(values[x], np.float32(under[x]), np.float32(over[x]), low, high, top)
+    for x in range(target.size):
+        target[x] = _held(values[x], np.float32(under[x]), np.float32(over[x]), low, high, top)
 
 
 @kernel
