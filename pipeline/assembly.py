@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.allocation import return_large_blocks
 from pipeline.config import PipelineConfig
+from pipeline.cores import share_cores
 from pipeline.registry import STAGES, stage_class
 from pipeline.report import Report
 from pipeline.runner import Runner
@@ -173,6 +174,8 @@ def assemble(config: PipelineConfig, *, on_progress: Callable[[Report], None] | 
                 settings = beside_fusion(settings, config.fusion)
             made[role] = stage_class(role, settings.kind)(settings)
     source: Source = made.pop("capture")
+    if config.channels.policy == "block":
+        share_cores(made.values())
     sink = Watched(made["encoding"])
     played = {**made, "encoding": sink}
     if "preview" in made:

@@ -81,6 +81,13 @@ class Stage(ABC, Generic[In, Out]):
     Config: ClassVar[type[Any]]
     """Frozen dataclass of settings; the constructor takes one."""
 
+    def share_cores(self, threads: int) -> None:
+        """Told before ``open`` that others work beside it: so many threads are its share of the cores.
+
+        What works in one thread needs nothing here; what all others would wait for may take more.
+        """
+        return
+
     @abstractmethod
     def open(self, info: StreamInfo) -> StreamInfo:
         """Make ready for the stream described; returns its description for the next stage."""

@@ -24,12 +24,16 @@ _PARTS_A_HAND = 4
 
 
 class Crew:
-    """The calling thread and its helpers, who wait for work between frames."""
+    """The calling thread and its helpers, who wait for work between frames: as many as there are cores for."""
 
     def __init__(self) -> None:
         self._hands = min(os.cpu_count() or 1, _MOST_HANDS)
         self._helpers = ThreadPoolExecutor(max(1, self._hands - 1), thread_name_prefix="alignment")
         self._scratch: dict[str, npt.NDArray[Any]] = {}
+
+    def limit(self, hands: int) -> None:
+        """Do with at most so many, the caller's own included; nothing may be under way."""
+        self._hands = min(self._hands, hands)
 
     def scratch(self, purpose: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Memory to write to, the same for a purpose from frame to frame: fresh memory costs more than filling it."""

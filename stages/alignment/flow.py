@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
+import cv2
 import numpy as np
 
 from stages.alignment.assembler import Assembler, choose_assembler, reason_to_give_up
@@ -77,6 +78,15 @@ class FlowAlignment(Stage[ExposurePair, AlignedPair]):
         self._assembler = assembler
         self._memory: Memory | None = None
         self._held: tuple[ExposurePair, Side] | None = None
+        self._share: int | None = None
+        """Of the cores, where others work beside it."""
+        self._opencv_threads: int | None = None
+        """OpenCV's before, where they are limited meanwhile."""
+
+    def share_cores(self, threads: int) -> None:
+        """Work on so many threads, and OpenCV in this process, too, until this is closed."""
+        self._crew.limit(threads)
+        self._share = threads
 
     def open(self, info: StreamInfo) -> StreamInfo:
         """Makes everything ready, and passes the description on: size, depth and time are the reference's.
@@ -84,6 +94,9 @@ class FlowAlignment(Stage[ExposurePair, AlignedPair]):
         Raises:
             DeviceError: CUDA was asked for and there is none.
         """
+        if self._share is not None and self._opencv_threads is None:
+            self._opencv_threads = cv2.getNumThreads()
+            cv2.setNumThreads(min(self._share, self._opencv_threads))
         rehearsal = FlowAlignment(self._config, self._assembler)
         for pair in rehearsal_pairs(info.bit_depth):
             # They are too small to be shrunk on the way, and hardly ever quite still.
@@ -130,6 +143,9 @@ class FlowAlignment(Stage[ExposurePair, AlignedPair]):
         self._memory = self._held = self._assembler = None
         self._matcher.forget()
         self._crew.close()
+        if self._opencv_threads is not None:
+            cv2.setNumThreads(self._opencv_threads)
+            self._opencv_threads = None
 
     def _recalled(self, pair: ExposurePair, side: Side) -> Recall | None:
         """The frame before, if that is the pair's neighbour."""

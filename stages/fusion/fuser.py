@@ -51,6 +51,7 @@ class Fuser:
         device: from ``choose_device``.
         frames_in_flight: pairs that a GPU may have at once; a CPU finishes each before the next.
         join_kernels: whether a GPU's operations are joined, which takes time at the start.
+        threads: of a CPU, in `stream` mode; None takes every core.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Fuser:
         *,
         frames_in_flight: int = 1,
         join_kernels: bool = False,
+        threads: int | None = None,
     ) -> None:
         self._engine: Engine
         if device.type == "cuda":
@@ -68,7 +70,7 @@ class Fuser:
                 network, mode, CudaQueue(device), frames_in_flight=frames_in_flight, join_kernels=join_kernels
             )
         else:
-            self._engine = CpuFuser(network, mode)
+            self._engine = CpuFuser(network, mode, threads)
 
     def fuse(self, under: Planes, over: Planes, color: ColorTags) -> Planes:
         """The fused picture: same size, bit depth and colour tags as the two given; nothing else may be under way.
@@ -117,16 +119,17 @@ class CpuFuser:
     Args:
         network: with its weights.
         mode: how much of a picture CEM and SAM see.
+        threads: as for ``Fuser``.
     """
 
-    def __init__(self, network: LCNDR, mode: Mode) -> None:
+    def __init__(self, network: LCNDR, mode: Mode, threads: int | None = None) -> None:
         self._network = network.cpu().eval()
         # Measured: convolutions of few channels take about half the time with channels last.
         for weight in self._network.parameters():
             if weight.dim() == 4:
                 weight.data = weight.data.to(memory_format=torch.channels_last)
         self._mode: Mode = mode
-        self._strips = Strips(torch.get_num_threads()) if mode == "stream" else None
+        self._strips = Strips(threads or torch.get_num_threads()) if mode == "stream" else None
         self._fast: CompiledFusion | None = None
 
     def push(self, under: Planes, over: Planes, color: ColorTags) -> list[Planes]:

@@ -54,17 +54,25 @@ class LcndrFusion(Stage[AlignedPair, FusedFrame]):
         self._config = config
         self._fuser: Fuser | None = None
         self._under_way: deque[AlignedPair] = deque()
+        self._share: int | None = None
+        """Of the cores, where others work beside it."""
+
+    def share_cores(self, threads: int) -> None:
+        """Work on so many threads; with a network that all others wait for, on every core."""
+        self._share = threads
 
     def open(self, info: StreamInfo) -> StreamInfo:
         """Load the network; pictures of the stream keep their size and depth."""
         config = self._config
         device = choose_device(config.device)
+        network = load_model(config.model)
         self._fuser = Fuser(
-            load_model(config.model),
+            network,
             config.mode,
             device,
             frames_in_flight=config.frames_in_flight,
             join_kernels=config.join_kernels,
+            threads=self._share if network.erm is None else None,
         )
         self._fuser.prepare(info.width, info.height, info.bit_depth)
         return info
