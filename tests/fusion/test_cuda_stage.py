@@ -39,9 +39,16 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> StandInQueue:
     queue = StandInQueue()
 
     def fuser(
-        network: LCNDR, mode: Mode, device: torch.device, *, frames_in_flight: int, join_kernels: bool
+        network: LCNDR,
+        mode: Mode,
+        device: torch.device,
+        *,
+        frames_in_flight: int,
+        join_kernels: bool,
+        threads: int | None,
     ) -> CudaFuser:
         assert not join_kernels
+        assert threads is None
         return CudaFuser(network, "full", queue, frames_in_flight=frames_in_flight, precision="single")
 
     monkeypatch.setattr("stages.fusion.stage.Fuser", fuser)
