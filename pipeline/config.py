@@ -24,7 +24,7 @@ class ChannelConfig(BaseModel):
 
     capacity: Annotated[int, Field(ge=1, le=1024)] = 4
     """Items that may wait between two stages; each holds one or two uncompressed frames. Fewer wait where the pictures
-    are so large that 32 MB would not hold as many: two of 4K, one of 8K."""
+    are so large that 24 MB would not hold as many: one of 4K."""
     policy: Policy = "block"
     """What a full channel does: block = the faster stage waits, drop_oldest = the oldest item goes, latest =
     only the newest stays."""

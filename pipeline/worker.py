@@ -18,7 +18,7 @@ from pipeline.report import Step
 from stages.frame import StreamInfo
 from stages.stage import Done, Dropped, Source, Stage
 
-_WAITING_BYTES: Final = 32_000_000
+_WAITING_BYTES: Final = 24_000_000
 """What the pictures that wait between two stages may hold, unless it is a single one."""
 
 

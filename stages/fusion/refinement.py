@@ -17,7 +17,7 @@ from stages.fusion.patches import Pull
 from stages.fusion.preservation import EdgeAscent
 from stages.fusion.structure import SMALLEST_SIDE
 
-STEPS: Final = 8
+STEPS: Final = 5
 MOMENTUM: Final = 0.5
 """Of each step in the next."""
 DRAWN_LEVELS: Final = 3

@@ -89,6 +89,7 @@ def _fill_field(edges: Floats, resolved: Floats, field: Floats) -> None:
         strong_fused = (square + _SQUARED_FLOOR) * weak_fused
         square = fx * fx + fy * fy
         weakness[x] = min(weak_under, weak_over)
+        # Written out for both exposures: a loop over them would not become vectors.
         cosine = fx * ux + fy * uy
         lengthen, turn = _pull(cosine, strong_fused * weak_under, weak_fused * strong_under)
         count = max(under_resolved[x], min(strong_over * weak_under, one))
