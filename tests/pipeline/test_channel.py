@@ -109,7 +109,7 @@ def test_a_channel_can_be_narrowed_and_never_widened() -> None:
 
 @pytest.mark.parametrize(
     ("width", "height", "bit_depth", "most"),
-    [(1920, 1080, 8, 8), (1920, 1080, 10, 5), (3840, 2160, 8, 2), (3840, 2160, 10, 1), (15360, 8640, 10, 1)],
+    [(1280, 720, 8, 8), (1920, 1080, 8, 7), (1920, 1080, 10, 3), (3840, 2160, 8, 1), (15360, 8640, 10, 1)],
 )
 def test_of_large_pictures_fewer_wait_than_the_capacity(width: int, height: int, bit_depth: int, most: int) -> None:
     link = Link(8, "drop_oldest", lambda _: None)
