@@ -156,7 +156,8 @@ def _widths(given: str | None) -> Widths:
         return Widths()
     try:
         numbers = [int(number) for number in given.split(",")]
-        if len(numbers) == len(fields(Widths)) and min(numbers[:-1]) >= 1 and numbers[0] >= _FEWEST_SHALLOW:
+        *positive, drawn = numbers
+        if len(numbers) == len(fields(Widths)) and min(positive) >= 1 and drawn >= 0 and numbers[0] >= _FEWEST_SHALLOW:
             return Widths(*numbers)
     except ValueError:
         pass

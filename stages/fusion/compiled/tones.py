@@ -91,7 +91,7 @@ def hold_row(
         values: (W,) code values.
         under: the same.
         over: the same.
-        target: (W,), filled.
+        target: (W,), filled; may be ``values``.
         coding: code values of black and white.
         top: the largest code value, where they are to be rounded; else None.
     """
