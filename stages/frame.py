@@ -143,6 +143,8 @@ class Frame:
     color: ColorTags = ColorTags()
     exposure: Exposure | None = None
     """None when the source does not tell."""
+    tremor_stops: float = 0.0
+    """By how much more it is exposed than other frames of its exposure, where pairing has seen that."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

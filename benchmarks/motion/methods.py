@@ -5,7 +5,7 @@ Each takes the clip and gives the luma of every fused frame, (height, width) flo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from stages.device.choice import choose_device
 from stages.frame import BT709, AlignedPair, ExposurePair, Planes
 from stages.fusion.fuser import Fuser
 from stages.fusion.models import load_model
-from stages.stage import Dropped
+from stages.pairing.brightness import BrightnessConfig, BrightnessPairing
 
 FloatArray = npt.NDArray[np.float32]
 Bgr = npt.NDArray[np.uint8]
@@ -126,14 +126,15 @@ def _matched(source: Bgr, target: Bgr) -> Bgr:
 
 
 def aligned_pairs(clip: Clip, config: FlowConfig) -> list[AlignedPair]:
-    """What lumabraid's alignment makes of a clip, in the order of its frames."""
-    stage = FlowAlignment(config)
-    aligned = [pair for index in range(len(clip.frames)) for pair in _kept(stage.process(clip.pair(index)))]
-    return aligned + _kept(stage.flush())
+    """What lumabraid's pairing and alignment make of a clip, in the order of its frames.
 
-
-def _kept(items: Iterable[AlignedPair | Dropped]) -> list[AlignedPair]:
-    return [item for item in items if isinstance(item, AlignedPair)]
+    Raises:
+        PairingError: the exposures were not seen to alternate.
+    """
+    pairing, alignment = BrightnessPairing(BrightnessConfig()), FlowAlignment(config)
+    pairs = [item for frame in clip.frames for item in pairing.process(frame)] + list(pairing.flush())
+    aligned = [item for pair in pairs if isinstance(pair, ExposurePair) for item in alignment.process(pair)]
+    return [item for item in (*aligned, *alignment.flush()) if isinstance(item, AlignedPair)]
 
 
 def _lumabraid(config: FlowConfig) -> Method:

@@ -14,6 +14,7 @@ from stages.alignment.assembler import Assembler, choose_assembler, reason_to_gi
 from stages.alignment.assembly import CpuAssembler
 from stages.alignment.blend import lay_over
 from stages.alignment.crew import Crew
+from stages.alignment.evening import Evener
 from stages.alignment.exposure import SMALLEST_STOPS, exposed_by
 from stages.alignment.levels import Levels
 from stages.alignment.matching import Matcher
@@ -74,6 +75,7 @@ class FlowAlignment(Stage[ExposurePair, AlignedPair]):
         self._config = config
         self._looks_ahead = config.mode == "lookahead"
         self._crew = Crew()
+        self._evener = Evener(self._crew)
         self._matcher = Matcher(config.working_long_side_px, self._crew)
         self._assembler = assembler
         self._memory: Memory | None = None
@@ -117,6 +119,7 @@ class FlowAlignment(Stage[ExposurePair, AlignedPair]):
 
     def process(self, item: ExposurePair) -> Iterable[AlignedPair | Dropped]:
         """One aligned pair for each pair; with ``lookahead`` that of the pair before."""
+        item = self._evener.even(item)
         if not self._looks_ahead:
             side = self._matcher.match(item)
             yield self._finish(item, [side], self._recalled(item, side))
@@ -142,6 +145,7 @@ class FlowAlignment(Stage[ExposurePair, AlignedPair]):
         """Forget the frames and let the helpers go."""
         self._memory = self._held = self._assembler = None
         self._matcher.forget()
+        self._evener.forget()
         self._crew.close()
         if self._opencv_threads is not None:
             cv2.setNumThreads(self._opencv_threads)

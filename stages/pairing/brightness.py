@@ -23,6 +23,7 @@ from stages.pairing.comparison import shift_of_brightness
 from stages.pairing.scene import Ratio, Scene
 from stages.pairing.seen import Seen
 from stages.pairing.signature import Signature, measure
+from stages.pairing.tremor import tremors_stops
 from stages.stage import FORBID_UNKNOWN_KEYS, Dropped, Stage
 
 _HELD_FRAMES = 11
@@ -146,8 +147,19 @@ class BrightnessPairing(Stage[Frame, ExposurePair]):
             )
             if ratio is not None:
                 self._ratio, self._by_metadata = Ratio(ratio), by_metadata
+                if not by_metadata and exceptions == 0 and frames >= _LAST_TRIAL[0]:
+                    self._mark_tremors(frames)
                 return True
         return False
+
+    def _mark_tremors(self, frames: int) -> None:
+        """Note down how far the exposures of the last frames held, which alternate regularly, are off."""
+        latest = [self._held.pop() for _ in range(frames)][::-1]
+        shifts = [first.shift_to(second, by_metadata=False) for first, second in pairwise(latest)]
+        if all(shift.is_exact for shift in shifts):
+            tremors = tremors_stops([shift.stops for shift in shifts])
+            latest = [seen.with_tremor(float(stops)) for seen, stops in zip(latest, tremors, strict=True)]
+        self._held.extend(latest)
 
     def _begin(self) -> Iterator[ExposurePair | Dropped]:
         """Pair the frames that were held on trial."""

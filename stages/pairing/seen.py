@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stages.frame import Frame
 from stages.pairing.comparison import Shift, shift_of_brightness, shift_of_metadata
@@ -25,6 +25,10 @@ class Seen:
         if by_metadata and self.frame.exposure is not None and other.frame.exposure is not None:
             return shift_of_metadata(self.frame.exposure, other.frame.exposure)
         return shift_of_brightness(self.signature, other.signature)
+
+    def with_tremor(self, stops: float) -> Seen:
+        """The same, its frame known to be exposed by so much more than it should be."""
+        return Seen(replace(self.frame, tremor_stops=stops), self.signature)
 
     def matches(self, other: Seen) -> bool:
         """Whether both have pixels of one kind: size, bit depth and colour; a live source may change them."""
