@@ -18,8 +18,7 @@ from stages.alignment.camera import Flow, Picture
 from stages.alignment.crew import Crew
 from stages.alignment.enlarging import Weight
 from stages.alignment.intensity import lookup
-from stages.alignment.median import median
-from stages.alignment.motion import BELIEVED_PX, DOUBT, REFUTED_PX, FloatArray, Motion, fall
+from stages.alignment.motion import BELIEVED_PX, DOUBT, REFUTED_PX, FloatArray, Motion, fall, typical_px
 from stages.compiling import kernel
 
 Confidence = npt.NDArray[np.float32]
@@ -53,7 +52,9 @@ _SLIP, _NO_SLIP = np.float32(2), np.float32(1e6)
 _HALF, _UNIT = np.float32(0.5), np.float32(1 / 255)
 
 
-def confidence_map(reference: Picture, neighbour: Picture, motion: Motion, crew: Crew) -> Confidence:
+def confidence_map(
+    reference: Picture, neighbour: Picture, motion: Motion, crew: Crew, *, is_smear_known: bool = False
+) -> Confidence:
     """Trust in each pixel of the moved neighbour.
 
     Args:
@@ -61,8 +62,9 @@ def confidence_map(reference: Picture, neighbour: Picture, motion: Motion, crew:
         neighbour: the same, already moved along ``motion``.
         motion: from the reference to the neighbour.
         crew: does it.
+        is_smear_known: the under frame shows the over frame's smear.
     """
-    reach_px = _reach_px(motion.flow)
+    reach_px = 1 if is_smear_known else _reach_px(motion.flow)
     within = _within(motion.flow)
     explained, outside = crew.both(
         lambda: _explained(reference, neighbour),
@@ -157,9 +159,7 @@ def is_smeared(flow: Flow) -> bool:
 
 def _reach_px(flow: Flow) -> int:
     """How far a misplacement can be slight: a pixel, and what a moving camera's shutter smears."""
-    steps = flow[::8, ::8]
-    typical_px = float(np.sqrt(median((steps[..., 0] ** 2 + steps[..., 1] ** 2).ravel())))
-    return round(min(max(_SMEAR_SHARE * typical_px, 1), _LARGEST_REACH_PX))
+    return round(min(max(_SMEAR_SHARE * typical_px(flow), 1), _LARGEST_REACH_PX))
 
 
 def _residual(reference: Picture, neighbour: Picture, reach_px: int) -> Picture:

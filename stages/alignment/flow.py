@@ -22,6 +22,7 @@ from stages.alignment.memory import Memory
 from stages.alignment.plan import Plan, Recall, Side, make_plan, recall
 from stages.alignment.rehearsal import rehearsal_pairs
 from stages.alignment.resampling import shrink
+from stages.alignment.shutter import rehearse
 from stages.device.choice import DeviceName
 from stages.frame import AlignedPair, ExposurePair, Planes, StreamInfo
 from stages.stage import FORBID_UNKNOWN_KEYS, Dropped, Stage
@@ -109,6 +110,8 @@ class FlowAlignment(Stage[ExposurePair, AlignedPair]):
             # Nor do their exposures tremble.
             levels = Levels.of(pair.reference.color, planes.bit_depth)
             exposed_by(planes, 2 * SMALLEST_STOPS, levels, rehearsal._crew)
+            # Nor do they move fast.
+            rehearse(pair, rehearsal._crew)
             for _ in rehearsal.process(pair):
                 pass
         if isinstance(rehearsal._assembler, CpuAssembler):

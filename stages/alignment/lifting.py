@@ -55,6 +55,15 @@ class Lifted:
     excess: FloatArray | None
     """(any height, any width) code values that the luma of the frame's colours then has above that of grey; None
     where the scene is not colourful."""
+    limits: FloatArray
+    """Black, white, grey."""
+
+    def again(self, under: PixelArray) -> PixelArray:
+        """Another luma of the same frame, brought there by the same."""
+        luma = lookup(under, self.curve)
+        if self.excess is not None:
+            _add(resize(self.excess, *luma.shape), self.limits, luma)
+        return luma
 
 
 class Lifter:
@@ -76,7 +85,7 @@ class Lifter:
         color = pair.reference.color
         levels = Levels.of(color, pair.reference.planes.bit_depth)
         if not _is_colorful(over.chroma, levels):
-            return Lifted(lookup(under.luma, curve), curve, None)
+            return Lifted(lookup(under.luma, curve), curve, None, _limits(levels))
         matrix = _Matrix.of(color, pair.reference.planes.height, levels)
         here, there = _tones(under, matrix), _tones(over, matrix)
         scale = here.shape[2] / under.luma.shape[1]
@@ -93,7 +102,7 @@ def _lifted(under: Reduced, curve: PixelArray, matrix: _Matrix) -> Lifted:
     _find_excess(small, under.chroma, curve, matrix.weights, matrix.steps, matrix.limits, excess)
     luma = lookup(under.luma, curve)
     _add(resize(excess, *luma.shape), matrix.limits, luma)
-    return Lifted(luma, curve, excess)
+    return Lifted(luma, curve, excess, matrix.limits)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,8 +125,12 @@ class _Matrix:
         return cls(
             np.array([red, green, blue], np.float32),
             np.array([to_red, -to_red * red / green, -to_blue * blue / green, to_blue], np.float32),
-            np.array([levels.black, levels.white, levels.grey], np.float32),
+            _limits(levels),
         )
+
+
+def _limits(levels: Levels) -> FloatArray:
+    return np.array([levels.black, levels.white, levels.grey], np.float32)
 
 
 def _is_colorful(chroma: PixelArray, levels: Levels) -> bool:

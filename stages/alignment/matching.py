@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -11,15 +13,18 @@ from stages.alignment.camera import Picture
 from stages.alignment.confidence import confidence_map
 from stages.alignment.crew import Crew
 from stages.alignment.intensity import IntensityMapping
-from stages.alignment.levels import eight_bit
+from stages.alignment.levels import Levels, eight_bit
 from stages.alignment.lifting import Lifter, Reduced
 from stages.alignment.motion import Motion, MotionEstimator
 from stages.alignment.overlap import shared, shift_between
-from stages.alignment.plan import FloatMap, Side
+from stages.alignment.plan import Side
 from stages.alignment.resampling import shrink
 from stages.alignment.sampling import sample
+from stages.alignment.shutter import Exposures, Shutter
 from stages.alignment.tracking import MappingTracker
 from stages.frame import ExposurePair, PixelArray, Planes
+
+Motions = TypeVar("Motions", bound=tuple[Motion, ...])
 
 _GRAIN_BLUR_PX = 0.8
 """Deviation of the blur that takes the edge off sensor noise before pictures are compared."""
@@ -32,8 +37,9 @@ class _Matched:
     reference: Picture
     neighbour: Picture
     mapping: IntensityMapping
-    excess: FloatMap | None
-    """Of the under frame, as ``Lifted`` has it."""
+    exposures: Exposures
+    is_smear_known: bool = False
+    """Whether the under frame is smeared as the over frame is."""
 
 
 class Matcher:
@@ -50,28 +56,47 @@ class Matcher:
         self._motion = MotionEstimator(crew)
         self._mapping = MappingTracker()
         self._lifter = Lifter()
+        self._shutter = Shutter(crew)
         self._last: tuple[Planes, Reduced] | None = None
 
     def forget(self) -> None:
         """Let go of the last frame."""
         self._last = None
+        self._shutter.forget()
 
     def match(self, pair: ExposurePair) -> Side:
         """The neighbour as seen from the reference."""
-        matched = self._matched(pair)
-        motion = self._motion.estimate(matched.reference, matched.neighbour)
+        matched, (motion,) = self._moved(pair, lambda *pictures: (self._motion.estimate(*pictures),))
         return _side(pair, matched, motion, self._crew)
 
     def match_both(self, pair: ExposurePair) -> tuple[Side, Side]:
         """The neighbour as seen from the reference, and the reference as seen from the neighbour."""
-        matched = self._matched(pair)
-        there, back = self._motion.estimate_both(matched.reference, matched.neighbour)
+        matched, (there, back) = self._moved(pair, self._motion.estimate_both)
         reverse = ExposurePair(pair.neighbour, pair.reference, not pair.reference_is_under, pair.ratio_stops)
         turned = replace(matched, reference=matched.neighbour, neighbour=matched.reference)
         return self._crew.both(
             lambda: _side(pair, matched, there, self._crew),
             lambda: _side(reverse, turned, back, self._crew),
         )
+
+    def _moved(self, pair: ExposurePair, estimate: Callable[[Picture, Picture], Motions]) -> tuple[_Matched, Motions]:
+        """The pair and the motions in it, the first of them from the reference to the neighbour.
+
+        How an open shutter smears what moves is known from the motion of the frame before; where no frame was before,
+        motion is found twice.
+        """
+        matched, shutter = self._matched(pair), self._shutter
+        motions: Motions | None = None
+        if not shutter.follows(pair, matched.reference.shape):
+            motions = estimate(matched.reference, matched.neighbour)
+            shutter.watch(pair, matched.exposures, motions[0], is_smear_known=False)
+        smeared = shutter.smeared(matched.exposures)
+        if smeared is not None:
+            matched = _with_under(matched, _picture(smeared, pair.reference.planes.bit_depth), pair)
+        if motions is None or smeared is not None:
+            motions = estimate(matched.reference, matched.neighbour)
+            shutter.watch(pair, matched.exposures, motions[0], is_smear_known=matched.is_smear_known)
+        return matched, motions
 
     def _matched(self, pair: ExposurePair) -> _Matched:
         bit_depth = pair.reference.planes.bit_depth
@@ -82,7 +107,9 @@ class Matcher:
         lifted = self._lifter.lift(pair, under, over, mapping.under_to_over, shift)
         mapping = replace(mapping, under_to_over=lifted.curve)
         pictures = (_picture(lifted.luma, bit_depth), _picture(over.luma, bit_depth))
-        return _Matched(*(pictures if pair.reference_is_under else pictures[::-1]), mapping, lifted.excess)
+        levels = Levels.of(pair.reference.color, bit_depth)
+        exposures = Exposures(_soften(under.luma), pictures[1], lifted, levels)
+        return _Matched(*(pictures if pair.reference_is_under else pictures[::-1]), mapping, exposures)
 
     def _reduced(self, pair: ExposurePair) -> tuple[Reduced, Reduced]:
         """Reference and neighbour at the working size; the neighbour as a rule was the last reference."""
@@ -102,11 +129,24 @@ class Matcher:
 
 
 def _side(pair: ExposurePair, matched: _Matched, motion: Motion, crew: Crew) -> Side:
-    confidence = confidence_map(matched.reference, sample(matched.neighbour, motion.flow), motion, crew)
-    excess = matched.excess if pair.reference_is_under else None
+    moved = sample(matched.neighbour, motion.flow)
+    confidence = confidence_map(matched.reference, moved, motion, crew, is_smear_known=matched.is_smear_known)
+    excess = matched.exposures.lifted.excess if pair.reference_is_under else None
     return Side(pair.neighbour.planes, matched.mapping, motion.flow, confidence, excess)
+
+
+def _with_under(matched: _Matched, under: Picture, pair: ExposurePair) -> _Matched:
+    """The same with another under frame, smeared as the over frame is."""
+    if pair.reference_is_under:
+        return replace(matched, reference=under, is_smear_known=True)
+    return replace(matched, neighbour=under, is_smear_known=True)
 
 
 def _picture(luma: PixelArray, bit_depth: int) -> Picture:
     """8 bit, the grain softened."""
-    return np.asarray(cv2.GaussianBlur(eight_bit(luma, bit_depth), (0, 0), _GRAIN_BLUR_PX), np.uint8)
+    return np.asarray(_soften(eight_bit(luma, bit_depth)), np.uint8)
+
+
+def _soften(luma: PixelArray) -> PixelArray:
+    soft: Any = cv2.GaussianBlur(luma, (0, 0), _GRAIN_BLUR_PX)
+    return np.asarray(soft)

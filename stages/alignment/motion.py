@@ -17,6 +17,7 @@ import numpy.typing as npt
 from stages.alignment.camera import Flow, Picture, camera_motion, coarse_shift, structure
 from stages.alignment.crew import Crew
 from stages.alignment.intensity import lookup
+from stages.alignment.median import median
 from stages.alignment.resampling import fetch, places, resize
 from stages.alignment.sampling import sample
 from stages.compiling import kernel
@@ -49,6 +50,8 @@ class Motion:
     flow: Flow
     round_trip_px: FloatArray
     """(h, w) length of forward plus backward flow where the flow departs from the camera's motion, else 0."""
+    camera: Flow
+    """(any height, any width, 2) the camera's motion alone, in pixels of the flow."""
 
 
 class MotionEstimator:
@@ -121,8 +124,9 @@ def _at_size(motion: Motion, shape: tuple[int, ...]) -> Motion:
     height, width = shape
     if motion.round_trip_px.shape == shape:
         return motion
-    flow = resize(motion.flow * np.float32(width / motion.flow.shape[1]), height, width)
-    return Motion(flow, resize(motion.round_trip_px, height, width))
+    scale = np.float32(width / motion.flow.shape[1])
+    flow = resize(motion.flow * scale, height, width)
+    return Motion(flow, resize(motion.round_trip_px, height, width), motion.camera * scale)
 
 
 def _thorough() -> cv2.DISOpticalFlow:
@@ -136,7 +140,8 @@ def _thorough() -> cv2.DISOpticalFlow:
 
 
 def _still(picture: Picture) -> Motion:
-    return Motion(np.zeros((*picture.shape, 2), np.float32), np.zeros(picture.shape, np.float32))
+    still = np.zeros((*picture.shape, 2), np.float32)
+    return Motion(still, np.zeros(picture.shape, np.float32), still)
 
 
 def _settled(
@@ -156,7 +161,7 @@ def _settled(
     unknown = lookup(reference, np.float32(pixel) * DOUBT)
     flow = np.empty_like(forward)
     _depart(camera, forward, camera_residual, flow_residual, unknown, flow, round_trip_px)
-    return Motion(flow, round_trip_px)
+    return Motion(flow, round_trip_px, camera)
 
 
 @kernel
@@ -203,6 +208,12 @@ def _residual(reference: Picture, warped: Picture, window_px: int) -> FloatArray
     """(h, w) mean difference around each pixel, in 8-bit code values."""
     window = (window_px, window_px)
     return np.asarray(cv2.boxFilter(cv2.absdiff(reference, warped), cv2.CV_32F, window), np.float32)
+
+
+def typical_px(flow: Flow) -> float:
+    """Length of the motion of most of the picture."""
+    steps = flow[::8, ::8]
+    return float(np.sqrt(median((steps[..., 0] ** 2 + steps[..., 1] ** 2).ravel())))
 
 
 @kernel
