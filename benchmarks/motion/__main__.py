@@ -65,26 +65,32 @@ def _run(
 ) -> tuple[dict[str, Figures], dict[str, list[npt.NDArray[np.float32]]]]:
     """Figures and fused pictures of every method on one clip."""
     clip = film(CASES[case], map_file, count=arguments.frames, seed=arguments.seed)
-    best = bounds(clip)
+    best = bounds(clip.truth)
+    instant = best if clip.instant is clip.truth else bounds(clip.instant)
     rows = {_BOUND_NAMES[fusion]: pictures for fusion, pictures in best.items()}
-    figures = {_BOUND_NAMES[fusion]: measure(pictures, pictures, clip) for fusion, pictures in best.items()}
+    figures = {
+        _BOUND_NAMES[fusion]: measure(pictures, pictures, instant[fusion], clip) for fusion, pictures in best.items()
+    }
     for name in arguments.methods:
         rows[name] = METHODS[name].fuse(clip)
-        figures[name] = measure(rows[name], best[METHODS[name].bound], clip)
+        bound = METHODS[name].bound
+        figures[name] = measure(rows[name], best[bound], instant[bound], clip)
     return figures, rows
 
 
 def _print_table(case: str, clips: list[dict[str, Figures]]) -> None:
     """One line a method: means over the maps, but of the worst frame's figure the smallest."""
-    print(f"\n{case:<26} MEF-SSIM   PSNR dB  worst dB   flicker   ghost %", flush=True)
+    print(f"\n{case:<26} MEF-SSIM   PSNR dB  worst dB   sharp dB   flicker   ghost %", flush=True)
     by_method: dict[str, list[Figures]] = defaultdict(list)
     for clip in clips:
         for method, figures in clip.items():
             by_method[method].append(figures)
     for method, values in by_method.items():
-        mef_ssim, psnr_db, _, flicker, ghost = np.mean([astuple(figures) for figures in values], axis=0)
+        mef_ssim, psnr_db, _, sharp_db, flicker, ghost = np.mean([astuple(figures) for figures in values], axis=0)
         worst_db = min(figures.worst_psnr_db for figures in values)
-        print(f"{method:<26} {mef_ssim:8.4f} {psnr_db:9.1f} {worst_db:9.1f} {flicker:9.2f} {ghost:9.2f}")
+        print(
+            f"{method:<26} {mef_ssim:8.4f} {psnr_db:9.1f} {worst_db:9.1f} {sharp_db:10.1f} {flicker:9.2f} {ghost:9.2f}"
+        )
 
 
 if __name__ == "__main__":

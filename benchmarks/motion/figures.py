@@ -29,6 +29,8 @@ class Figures:
     """To the upper bound; 99 for the upper bound itself."""
     worst_psnr_db: float
     """Of the worst frame."""
+    instant_psnr_db: float
+    """To the same fusion of what shutters that are open for an instant would have shown."""
     flicker: float
     """Mean of |Y(t) - (Y(t-1) + Y(t+1)) / 2| of 255, the neighbours brought along the true motion, where both see
     the point."""
@@ -36,14 +38,24 @@ class Figures:
     """Share of the picture that differs from the upper bound as another thing would."""
 
 
-def measure(fused: Sequence[FloatArray], bound: Sequence[FloatArray], clip: Clip) -> Figures:
-    """Figures of fused luma, one (h, w) picture of 0 to 255 for each frame of the clip."""
+def measure(
+    fused: Sequence[FloatArray], bound: Sequence[FloatArray], instant: Sequence[FloatArray], clip: Clip
+) -> Figures:
+    """Figures of fused luma, one (h, w) picture of 0 to 255 for each frame of the clip.
+
+    Args:
+        fused: by a method.
+        bound: the same fusion of ``clip.truth``.
+        instant: of ``clip.instant``.
+        clip: what was fused.
+    """
     psnr = [_psnr_db(picture, best) for picture, best in zip(fused, bound, strict=True)]
     ghosts = [_ghost_share(picture, best) for picture, best in zip(fused, bound, strict=True)]
     return Figures(
         mef_ssim=float(np.mean(_mef_ssim(fused, clip))),
         psnr_db=float(np.mean(psnr)),
         worst_psnr_db=min(psnr),
+        instant_psnr_db=float(np.mean([_psnr_db(picture, best) for picture, best in zip(fused, instant, strict=True)])),
         flicker=_flicker(fused, clip),
         ghost_percent=100 * float(np.mean(ghosts)),
     )

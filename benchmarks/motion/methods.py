@@ -39,12 +39,12 @@ class Method:
     """Name of the upper bound it is compared with."""
 
 
-def bounds(clip: Clip) -> dict[str, list[FloatArray]]:
-    """Each fusion applied to the true simultaneous noise-free pairs."""
+def bounds(pairs: list[tuple[Planes, Planes]]) -> dict[str, list[FloatArray]]:
+    """Each fusion applied to simultaneous noise-free pairs of under and over."""
     network = _fuser()
     return {
-        "mertens": [_mertens(bgr_picture(under), bgr_picture(over)) for under, over in clip.truth],
-        "lcndr": [_lcndr(network, under, over) for under, over in clip.truth],
+        "mertens": [_mertens(bgr_picture(under), bgr_picture(over)) for under, over in pairs],
+        "lcndr": [_lcndr(network, under, over) for under, over in pairs],
     }
 
 

@@ -17,11 +17,16 @@ from benchmarks.motion.strip import write_strip
 
 
 @pytest.fixture(scope="module")
-def panning(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+def map_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(1)
     grain = cv2.resize(rng.normal(0, 1.5, (64, 128, 3)).astype(np.float32), (512, 256), interpolation=cv2.INTER_CUBIC)
-    map_file = tmp_path_factory.mktemp("map") / "map.hdr"
-    cv2.imwrite(str(map_file), np.exp2(grain))
+    written = tmp_path_factory.mktemp("map") / "map.hdr"
+    cv2.imwrite(str(written), np.exp2(grain))
+    return written
+
+
+@pytest.fixture(scope="module")
+def panning(map_file: Path) -> Clip:
     return film(replace(CASES["pan"], pan_deg_per_s=50), map_file, count=4, seed=3)
 
 
@@ -35,9 +40,9 @@ def test_frames_alternate_and_their_motion_is_known(panning: Clip) -> None:
 
 
 def test_the_bound_is_best_and_alignment_better_than_none(panning: Clip, tmp_path: Path) -> None:
-    best = bounds(panning)["lcndr"]
+    best = bounds(panning.truth)["lcndr"]
     rows = {"bound": best} | {name: METHODS[name].fuse(panning) for name in ("none + LCNDR", "lumabraid, causal")}
-    bound, none, aligned = (measure(pictures, best, panning) for pictures in rows.values())
+    bound, none, aligned = (measure(pictures, best, best, panning) for pictures in rows.values())
     assert bound.psnr_db == 99
     assert bound.ghost_percent == 0
     assert none.psnr_db < aligned.psnr_db < bound.psnr_db
@@ -45,3 +50,11 @@ def test_the_bound_is_best_and_alignment_better_than_none(panning: Clip, tmp_pat
     assert none.flicker > aligned.flicker
     write_strip(tmp_path / "strip.png", rows)
     assert np.asarray(cv2.imread(str(tmp_path / "strip.png"))).shape[1] == 4 * 320
+
+
+def test_an_open_shutter_smears_the_over_frame_and_what_it_is_compared_with(map_file: Path, panning: Clip) -> None:
+    assert panning.instant is panning.truth
+    smeared = film(replace(CASES["pan"], pan_deg_per_s=50, shutter_share=0.8), map_file, count=2, seed=3)
+    for (under, over), (sharp_under, sharp_over) in zip(smeared.truth, smeared.instant, strict=True):
+        assert under is sharp_under
+        assert over.luma.astype(float).std() < sharp_over.luma.astype(float).std()
