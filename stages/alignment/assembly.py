@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from stages.alignment.crew import Crew
 from stages.alignment.exposure import Spots, curve_exposed_by, difference_stops, exposed_by, tremor_stops
 from stages.alignment.grain import Grain, memory_share, steady
@@ -88,7 +90,19 @@ class CpuAssembler:
                 reference_is_under=under,
                 excess=first.excess,
             )
+        if plan.flooded is not None:
+            reference = self._drained(plan, plan.flooded, reference, moved, levels)
         return reference, moved
+
+    def _drained(self, plan: Plan, flooded: FloatMap, reference: Planes, under: Planes, levels: Levels) -> Planes:
+        """An over picture in which the under picture, lifted, stands in for what light from elsewhere floods."""
+        curve, spots = plan.first.mapping.under_to_over, plan.spots
+        lifted, trust = curve[under.luma[spots.full]], plan.confidence[spots.small]
+        curve = curve_exposed_by(curve, difference_stops(reference.luma[spots.full], lifted, trust, levels), levels)
+        drained = Planes(reference.luma.copy(), reference.chroma.copy(), reference.bit_depth)
+        kept = np.asarray(1 - flooded, np.float32)
+        replace_untrusted(drained, under, kept, curve, None, levels, self._crew, reference_is_under=True)
+        return drained
 
     def _beginning(self, pair: ExposurePair, first: Side, recalled: Recall | None) -> _Beginning:
         reference = pair.reference.planes

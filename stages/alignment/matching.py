@@ -12,6 +12,7 @@ import numpy as np
 from stages.alignment.camera import Picture
 from stages.alignment.confidence import confidence_map
 from stages.alignment.crew import Crew
+from stages.alignment.flood import flooded_map
 from stages.alignment.intensity import IntensityMapping
 from stages.alignment.levels import Levels, eight_bit
 from stages.alignment.lifting import Lifter, Reduced
@@ -21,11 +22,14 @@ from stages.alignment.plan import Side
 from stages.alignment.resampling import shrink
 from stages.alignment.sampling import sample
 from stages.alignment.shutter import Exposures, Shutter
+from stages.alignment.substitute import saturating_codes
 from stages.alignment.tracking import MappingTracker
 from stages.frame import ExposurePair, PixelArray, Planes
 
 Motions = TypeVar("Motions", bound=tuple[Motion, ...])
 
+_REACH = 0.75
+"""Of the smear of most of the picture, to each side; it is longer than that towards a picture's corners."""
 _GRAIN_BLUR_PX = 0.8
 """Deviation of the blur that takes the edge off sensor noise before pictures are compared."""
 
@@ -38,8 +42,10 @@ class _Matched:
     neighbour: Picture
     mapping: IntensityMapping
     exposures: Exposures
-    is_smear_known: bool = False
-    """Whether the under frame is smeared as the over frame is."""
+    sharp: Picture | None = None
+    """The under frame as captured, on its own grid, where the one among the others is smeared as the over frame is."""
+    reach_px: int = 0
+    """How far smear brings light at most."""
 
 
 class Matcher:
@@ -92,10 +98,11 @@ class Matcher:
             shutter.watch(pair, matched.exposures, motions[0], is_smear_known=False)
         smeared = shutter.smeared(matched.exposures)
         if smeared is not None:
-            matched = _with_under(matched, _picture(smeared, pair.reference.planes.bit_depth), pair)
+            reach_px = int(np.ceil(_REACH * shutter.smear_px))
+            matched = _with_under(matched, _picture(smeared, pair.reference.planes.bit_depth), reach_px, pair)
         if motions is None or smeared is not None:
             motions = estimate(matched.reference, matched.neighbour)
-            shutter.watch(pair, matched.exposures, motions[0], is_smear_known=matched.is_smear_known)
+            shutter.watch(pair, matched.exposures, motions[0], is_smear_known=matched.sharp is not None)
         return matched, motions
 
     def _matched(self, pair: ExposurePair) -> _Matched:
@@ -130,16 +137,26 @@ class Matcher:
 
 def _side(pair: ExposurePair, matched: _Matched, motion: Motion, crew: Crew) -> Side:
     moved = sample(matched.neighbour, motion.flow)
-    confidence = confidence_map(matched.reference, moved, motion, crew, is_smear_known=matched.is_smear_known)
+    sharp, flooded = matched.sharp, None
+    confidence = confidence_map(matched.reference, moved, motion, crew, is_smear_known=sharp is not None)
     excess = matched.exposures.lifted.excess if pair.reference_is_under else None
-    return Side(pair.neighbour.planes, matched.mapping, motion.flow, confidence, excess)
+    if sharp is not None:
+        white, reach_px = saturating_codes(Levels.of(pair.reference.color, 8)), matched.reach_px
+        if pair.reference_is_under:
+            over, smeared = moved, matched.reference
+        else:
+            over, sharp, smeared = matched.reference, sample(sharp, motion.flow), moved
+        flooded = flooded_map(over, sharp, smeared, confidence, reach_px=reach_px, white=white)
+        if pair.reference_is_under:
+            confidence, flooded = confidence - flooded, None
+    return Side(pair.neighbour.planes, matched.mapping, motion.flow, confidence, excess, flooded)
 
 
-def _with_under(matched: _Matched, under: Picture, pair: ExposurePair) -> _Matched:
+def _with_under(matched: _Matched, under: Picture, reach_px: int, pair: ExposurePair) -> _Matched:
     """The same with another under frame, smeared as the over frame is."""
     if pair.reference_is_under:
-        return replace(matched, reference=under, is_smear_known=True)
-    return replace(matched, neighbour=under, is_smear_known=True)
+        return replace(matched, reference=under, sharp=matched.reference, reach_px=reach_px)
+    return replace(matched, neighbour=under, sharp=matched.neighbour, reach_px=reach_px)
 
 
 def _picture(luma: PixelArray, bit_depth: int) -> Picture:

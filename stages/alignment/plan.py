@@ -41,6 +41,9 @@ class Side:
     excess: FloatMap | None
     """(any height, any width) code values that the mapping leaves out of the luma of the reference's colours; None
     where it leaves out none, as of a reference that is over."""
+    flooded: FloatMap | None
+    """In [0, 1], what light from elsewhere makes of a reference that is over; None of one that is under, or where its
+    shutter smears nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +79,8 @@ class Plan:
     layers: tuple[Layer, ...]
     confidence: Confidence
     """Where the other exposure is seen, not guessed."""
+    flooded: FloatMap | None
+    """In [0, 1], how far the other exposure stands in for a reference that is over; None: nowhere."""
     spots: Spots
 
     @property
@@ -125,7 +130,10 @@ def make_plan(pair: ExposurePair, sides: Sequence[Side], recalled: Recall | None
         _share(confidence, side.confidence, still, kept, both)
         layers.append(Layer(side, agreed, kept))
         confidence = both
-    return Plan(pair, first, recalled, tuple(layers), confidence, spots)
+    flooded = [side.flooded for side in sides if side.flooded is not None and side.flooded.any()]
+    return Plan(
+        pair, first, recalled, tuple(layers), confidence, np.maximum.reduce(flooded) if flooded else None, spots
+    )
 
 
 @kernel

@@ -13,7 +13,7 @@ from torch import Tensor
 from stages.alignment.camera import Flow
 from stages.alignment.continuation import FILL_SIZE_PX
 from stages.alignment.cuda.continuation import Continuation, Matrix
-from stages.alignment.cuda.program import Cargo, Followed, Guess, Laid, Recalled, develop
+from stages.alignment.cuda.program import Cargo, Flood, Followed, Guess, Laid, Recalled, develop
 from stages.alignment.cuda.shuttle import Shuttle
 from stages.alignment.cuda.warp import Displacements
 from stages.alignment.exposure import TRUST
@@ -84,6 +84,7 @@ class DeviceAssembler:
             recalled=self._recalled(plan, plan.recall) if plan.recall is not None else None,
             layers=tuple(self._laid(plan, layer) for layer in plan.layers),
             guess=self._guess(plan) if plan.guesses else None,
+            flood=self._flood(plan, plan.flooded) if plan.flooded is not None else None,
             frames_seen=plan.frames_seen,
             spot_step=plan.spots.step,
         )
@@ -118,6 +119,14 @@ class DeviceAssembler:
             continuation=continuation,
             confidence=confidence,
             checks=plan.checks,
+        )
+
+    def _flood(self, plan: Plan, flooded: FloatMap) -> Flood:
+        sent = self._shuttle.array
+        return Flood(
+            kept=sent("flooded", _eight_bit(1 - flooded)),
+            curve=sent("flooded curve", plan.first.mapping.under_to_over.astype(np.float32)),
+            alike=sent("flooded alike", plan.confidence[plan.spots.small] > TRUST),
         )
 
     def _followed(self, purpose: str, plan: Plan, flow: Flow, trust: FloatMap) -> Followed:

@@ -79,6 +79,18 @@ class Guess:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Flood:
+    """Where the under picture stands in for a reference that is over."""
+
+    kept: Tensor
+    """(h, w) uint8 of the reference, 255 = all."""
+    curve: Tensor
+    """For each luma code value of the under picture that of the over picture."""
+    alike: Tensor
+    """(rows, columns) bool at the spots, whether both show the same."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Cargo:
     """All that one frame needs, on the device."""
 
@@ -93,6 +105,7 @@ class Cargo:
     recalled: Recalled | None
     layers: tuple[Laid, ...]
     guess: Guess | None
+    flood: Flood | None
     frames_seen: int
     spot_step: int
 
@@ -117,6 +130,8 @@ def develop(cargo: Cargo) -> tuple[Picture, Picture]:
         moved = warped_over(moved, other, way, Weights.of(layer.kept, layout), top)
     if cargo.guess is not None:
         moved = _completed(cargo, cargo.guess, reference, moved, grain, top)
+    if cargo.flood is not None:
+        reference = _drained(cargo, cargo.flood, reference, moved, top)
     return reference, moved
 
 
@@ -159,6 +174,14 @@ def _completed(
         plausible = plausible_codes(curve, grain.deviation[0], levels)
         moved = confined(moved, reference, plausible, kept, levels, reference_is_under=guess.continuation is None)
     return replaced(moved, standin, kept)
+
+
+def _drained(cargo: Cargo, flood: Flood, reference: Picture, under: Picture, top: int) -> Picture:
+    """An over picture in which the under picture, lifted, stands in for what light from elsewhere floods."""
+    levels, seen = cargo.levels, lookup(_spots(under, cargo), flood.curve)
+    stops = difference_stops(_spots(reference, cargo), seen, flood.alike, levels)
+    standin = lifted(under, curve_exposed_by(flood.curve, stops, levels), None, levels, top)
+    return replaced(reference, standin, Weights.of(flood.kept, cargo.layout))
 
 
 def _spots(picture: Picture, cargo: Cargo) -> Tensor:
