@@ -66,15 +66,15 @@ def _run(
     """Figures and fused pictures of every method on one clip."""
     clip = film(CASES[case], map_file, count=arguments.frames, seed=arguments.seed)
     best = bounds(clip.truth)
-    instant = best if clip.instant is clip.truth else bounds(clip.instant)
+    sharp = best if clip.sharp is clip.truth else bounds(clip.sharp)
     rows = {_BOUND_NAMES[fusion]: pictures for fusion, pictures in best.items()}
     figures = {
-        _BOUND_NAMES[fusion]: measure(pictures, pictures, instant[fusion], clip) for fusion, pictures in best.items()
+        _BOUND_NAMES[fusion]: measure(pictures, pictures, sharp[fusion], clip) for fusion, pictures in best.items()
     }
     for name in arguments.methods:
         rows[name] = METHODS[name].fuse(clip)
         bound = METHODS[name].bound
-        figures[name] = measure(rows[name], best[bound], instant[bound], clip)
+        figures[name] = measure(rows[name], best[bound], sharp[bound], clip)
     return figures, rows
 
 

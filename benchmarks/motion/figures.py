@@ -29,7 +29,7 @@ class Figures:
     """To the upper bound; 99 for the upper bound itself."""
     worst_psnr_db: float
     """Of the worst frame."""
-    instant_psnr_db: float
+    sharp_psnr_db: float
     """To the same fusion of what shutters that are open for an instant would have shown."""
     flicker: float
     """Mean of |Y(t) - (Y(t-1) + Y(t+1)) / 2| of 255, the neighbours brought along the true motion, where both see
@@ -39,14 +39,14 @@ class Figures:
 
 
 def measure(
-    fused: Sequence[FloatArray], bound: Sequence[FloatArray], instant: Sequence[FloatArray], clip: Clip
+    fused: Sequence[FloatArray], bound: Sequence[FloatArray], sharp: Sequence[FloatArray], clip: Clip
 ) -> Figures:
     """Figures of fused luma, one (h, w) picture of 0 to 255 for each frame of the clip.
 
     Args:
         fused: by a method.
         bound: the same fusion of ``clip.truth``.
-        instant: of ``clip.instant``.
+        sharp: of ``clip.sharp``.
         clip: what was fused.
     """
     psnr = [_psnr_db(picture, best) for picture, best in zip(fused, bound, strict=True)]
@@ -55,7 +55,7 @@ def measure(
         mef_ssim=float(np.mean(_mef_ssim(fused, clip))),
         psnr_db=float(np.mean(psnr)),
         worst_psnr_db=min(psnr),
-        instant_psnr_db=float(np.mean([_psnr_db(picture, best) for picture, best in zip(fused, instant, strict=True)])),
+        sharp_psnr_db=float(np.mean([_psnr_db(picture, best) for picture, best in zip(fused, sharp, strict=True)])),
         flicker=_flicker(fused, clip),
         ghost_percent=100 * float(np.mean(ghosts)),
     )

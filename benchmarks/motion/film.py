@@ -31,7 +31,7 @@ class Clip:
     frames: list[Frame]
     truth: list[tuple[Planes, Planes]]
     """Noise-free under and over of each frame's time."""
-    instant: list[tuple[Planes, Planes]]
+    sharp: list[tuple[Planes, Planes]]
     """The same with shutters that are open for an instant; ``truth`` itself where they are."""
     flows: dict[tuple[int, int], Flow]
     """Exact motion from each frame to the ones beside it, by (from, to)."""
@@ -63,21 +63,21 @@ def film(case: Case, map_file: Path, *, count: int, seed: int, size: tuple[int, 
     sensor = Sensor(good.full_well_electrons / case.noise**2, good.read_noise_electrons / case.noise)
     under_exposure, over_exposure = (middle * 2 ** (case.bias_stops + half * case.stops) for half in (-0.5, 0.5))
 
-    frames, truth, instant = [], [], []
+    frames, truth, sharp = [], [], []
     for index in range(count):
-        sharp = scene.radiance(float(index / _RATE))
-        blurred = _blurred(scene, index, case.shutter_share) if case.shutter_share else sharp
-        exact = [sensor.expose(sharp, under_exposure), sensor.expose(blurred, over_exposure)]
+        still = scene.radiance(float(index / _RATE))
+        blurred = _blurred(scene, index, case.shutter_share) if case.shutter_share else still
+        exact = [sensor.expose(still, under_exposure), sensor.expose(blurred, over_exposure)]
         truth.append((planes_from_bgr(exact[0], BT709), planes_from_bgr(exact[1], BT709)))
         if case.shutter_share:
-            instant.append((truth[-1][0], planes_from_bgr(sensor.expose(sharp, over_exposure), BT709)))
+            sharp.append((truth[-1][0], planes_from_bgr(sensor.expose(still, over_exposure), BT709)))
         jitter = 2 ** (case.jitter_stops * rng.standard_normal())
-        seen, exposure = (sharp, under_exposure) if index % 2 == 0 else (blurred, over_exposure)
+        seen, exposure = (still, under_exposure) if index % 2 == 0 else (blurred, over_exposure)
         noisy = sensor.expose(seen, exposure * jitter, rng=rng)
         frames.append(Frame(index, planes_from_bgr(noisy, BT709), pts=index, time_base=1 / _RATE, color=BT709))
     beside = [(here, here + step) for here in range(count) for step in (-1, 1) if 0 <= here + step < count]
     flows = {(here, there): scene.flow(float(here / _RATE), float(there / _RATE)) for here, there in beside}
-    return Clip(frames, truth, instant or truth, flows, case.stops)
+    return Clip(frames, truth, sharp or truth, flows, case.stops)
 
 
 def _blurred(scene: Scene, index: int, shutter_share: float) -> FloatArray:

@@ -16,13 +16,15 @@ from stages.alignment.blend import lay_over
 from stages.alignment.crew import Crew
 from stages.alignment.evening import Evener
 from stages.alignment.exposure import SMALLEST_STOPS, exposed_by
-from stages.alignment.levels import Levels
+from stages.alignment.flood import flooded_map
+from stages.alignment.levels import Levels, eight_bit
 from stages.alignment.matching import Matcher
 from stages.alignment.memory import Memory
 from stages.alignment.plan import Plan, Recall, Side, make_plan, recall
 from stages.alignment.rehearsal import rehearsal_pairs
 from stages.alignment.resampling import shrink
-from stages.alignment.shutter import rehearse
+from stages.alignment.shutter import rehearse_shutter
+from stages.alignment.substitute import saturating_codes
 from stages.device.choice import DeviceName
 from stages.frame import AlignedPair, ExposurePair, Planes, StreamInfo
 from stages.stage import FORBID_UNKNOWN_KEYS, Dropped, Stage
@@ -111,7 +113,12 @@ class FlowAlignment(Stage[ExposurePair, AlignedPair]):
             levels = Levels.of(pair.reference.color, planes.bit_depth)
             exposed_by(planes, 2 * SMALLEST_STOPS, levels, rehearsal._crew)
             # Nor do they move fast.
-            rehearse(pair, rehearsal._crew)
+            rehearse_shutter(pair, rehearsal._crew)
+            picture, white = (
+                eight_bit(planes.luma, planes.bit_depth),
+                saturating_codes(Levels.of(pair.reference.color, 8)),
+            )
+            flooded_map(picture, picture, picture, np.ones(picture.shape, np.float32), reach_px=1, white=white)
             for _ in rehearsal.process(pair):
                 pass
         if isinstance(rehearsal._assembler, CpuAssembler):

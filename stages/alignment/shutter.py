@@ -1,4 +1,4 @@
-"""What the open shutter of the longer exposure makes of a scene before a moving camera.
+"""Motion blur: what the open shutter of the longer exposure makes of a scene before a moving camera.
 
 The over frame adds up light for as long as its shutter is open, and a camera that pans smears it; the under frame is
 sharp. Compared as they are, the two show different things: a dark post before a bright window, for one, is white in
@@ -19,14 +19,12 @@ import numpy.typing as npt
 
 from stages.alignment.camera import Flow, Picture
 from stages.alignment.crew import Crew
-from stages.alignment.flood import flooded_map
 from stages.alignment.intensity import lookup
 from stages.alignment.levels import Levels, eight_bit
 from stages.alignment.lifting import Lifted
 from stages.alignment.motion import Motion, typical_px
 from stages.alignment.resampling import resize
 from stages.alignment.smear import INSTANTS, Tables, measure, smear
-from stages.alignment.substitute import saturating_codes
 from stages.compiling import kernel
 from stages.frame import ExposurePair, PixelArray
 
@@ -177,8 +175,8 @@ class Shutter:
         self._misses = _KEPT_SHARE * self._misses + (1 - _KEPT_SHARE) * misses
 
 
-def rehearse(pair: ExposurePair, crew: Crew) -> None:
-    """Goes through all of it with frames that might have been taken by a camera that moves fast, as few begin to."""
+def rehearse_shutter(pair: ExposurePair, crew: Crew) -> None:
+    """Goes through all of it as for a camera that moves fast with its shutter open, as few begin to."""
     luma, bit_depth = pair.reference.planes.luma, pair.reference.planes.bit_depth
     levels = Levels.of(pair.reference.color, bit_depth)
     lifted = Lifted(luma, Tables.of(levels, luma.itemsize).codes[: 1 << bit_depth], None, np.empty(0, np.float32))
@@ -188,10 +186,6 @@ def rehearse(pair: ExposurePair, crew: Crew) -> None:
     shutter.watch(pair, exposures, Motion(flow, flow[..., 0], flow), is_smear_known=True)
     shutter._misses[:] = np.arange(len(SHARES))[::-1]
     shutter.smeared(exposures)
-    over = exposures.over
-    flooded_map(
-        over, over, over, flow[..., 0].copy(), reach_px=1, white=saturating_codes(Levels.of(pair.reference.color, 8))
-    )
 
 
 def _with_camera(flow: Flow, camera: Flow) -> Flow:

@@ -1,4 +1,4 @@
-"""Adding up the light of a sharp picture along its motion, as an open shutter does."""
+"""Adding up the light of a sharp picture along its motion, as an open shutter does: motion blur."""
 
 from __future__ import annotations
 

@@ -53,8 +53,8 @@ def test_the_bound_is_best_and_alignment_better_than_none(panning: Clip, tmp_pat
 
 
 def test_an_open_shutter_smears_the_over_frame_and_what_it_is_compared_with(map_file: Path, panning: Clip) -> None:
-    assert panning.instant is panning.truth
+    assert panning.sharp is panning.truth
     smeared = film(replace(CASES["pan"], pan_deg_per_s=50, shutter_share=0.8), map_file, count=2, seed=3)
-    for (under, over), (sharp_under, sharp_over) in zip(smeared.truth, smeared.instant, strict=True):
+    for (under, over), (sharp_under, sharp_over) in zip(smeared.truth, smeared.sharp, strict=True):
         assert under is sharp_under
         assert over.luma.astype(float).std() < sharp_over.luma.astype(float).std()
